@@ -1,0 +1,28 @@
+//! The rules of Tidings: words, states, edges, values. Nothing here reads a clock, a disk or a network; an instant is
+//! an argument. Types are made by parsing, so that a value that exists is a value that is valid.
+
+mod address;
+mod attempt;
+mod audience;
+mod campaign;
+mod delivery;
+mod lane;
+mod reply;
+mod retry;
+mod suppression;
+mod time;
+mod verdict;
+mod word;
+
+pub use address::{AddressError, EmailAddress, MAX_ADDRESS_OCTETS};
+pub use attempt::{Attempt, Outcome, Peer, Phase, Problem, TlsUse};
+pub use audience::Audience;
+pub use campaign::{CampaignState, CampaignTransition};
+pub use delivery::{DeliveryKind, DeliveryState, SkipReason};
+pub use lane::Lane;
+pub use reply::{EnhancedCode, Reply, ReplyClass};
+pub use retry::{RetryPolicy, RetryVerdict};
+pub use suppression::{SubscriberStatus, SuppressionKind, SuppressionReason};
+pub use time::UnixMs;
+pub use verdict::{BounceClass, Consequence, Knob, Verdict};
+pub use word::{UnknownWord, Word};

@@ -1,0 +1,81 @@
+use std::time::Duration;
+
+use crate::word::words;
+
+words! {
+    /// What a reply or a bounce says, in one word. The class names the fact; [`Consequence`] is kept apart.
+    pub enum BounceClass {
+        BadAddress = "bad_address",
+        ProbableBadAddress = "probable_bad_address",
+        BadDomain = "bad_domain",
+        NullMx = "null_mx",
+        Moved = "moved",
+        NoMailHost = "no_mail_host",
+        MailboxDisabled = "mailbox_disabled",
+        MailboxFull = "mailbox_full",
+        TooBig = "too_big",
+        RemoteSystem = "remote_system",
+        Network = "network",
+        RoutingLoop = "routing_loop",
+        Expired = "expired",
+        /// Our own engine spoke wrongly.
+        Protocol = "protocol",
+        SessionLimit = "session_limit",
+        ContentEncoding = "content_encoding",
+        Smtputf8Unsupported = "smtputf8_unsupported",
+        Policy = "policy",
+        IpBlocked = "ip_blocked",
+        ContentBlocked = "content_blocked",
+        Relaying = "relaying",
+        RecipientPolicy = "recipient_policy",
+        Throttled = "throttled",
+        TooManyConnections = "too_many_connections",
+        Greylist = "greylist",
+        Ptr = "ptr",
+        Authentication = "authentication",
+        TlsRequired = "tls_required",
+        RelayAuth = "relay_auth",
+        /// The template failed for this recipient.
+        Render = "render",
+        Undetermined = "undetermined",
+    }
+}
+
+words! {
+    /// Which of a provider's three knobs a reply is about.
+    pub enum Knob {
+        Rate = "rate",
+        Connections = "connections",
+        MessagesPerConnection = "messages_per_connection",
+    }
+}
+
+/// What follows for the delivery and its subscriber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consequence {
+    /// Try again by the retry schedule; costs an attempt.
+    Retry,
+    /// Try again; the peer slows us down, so it costs no attempt.
+    Snooze,
+    /// The recipient's fault for good: subscriber bounced, address suppressed.
+    HardBounce,
+    /// This message has ended; the subscriber's soft counter rises.
+    SoftBounce,
+    /// This message has ended through us or its content; the subscriber is left alone.
+    Fail,
+}
+
+/// A reply, understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    pub class: BounceClass,
+    pub consequence: Consequence,
+    /// Turn this knob of the provider down.
+    pub knob: Option<Knob>,
+    /// Hold the provider (on this route) for so long.
+    pub hold: Option<Duration>,
+    /// The sender's own fault (authentication, content): the campaign is paused with this verdict as its reason.
+    pub pause_campaign: bool,
+    /// Which rule fired, for "why?" on screen.
+    pub rule: String,
+}

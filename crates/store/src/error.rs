@@ -1,0 +1,34 @@
+/// What can go wrong between us and the database. A row that is not there is `Ok(None)` or [`StoreError::NotFound`].
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("not found")]
+    NotFound,
+    /// A unique constraint says no: the name says which.
+    #[error("already exists ({0})")]
+    Exists(String),
+    #[error("the database refused: {0}")]
+    Query(diesel::result::Error),
+    #[error("no connection to the database: {0}")]
+    Connect(String),
+    #[error("the database cannot be migrated: {0}")]
+    Migrate(String),
+    #[error("a stored value cannot be read: {0}")]
+    Corrupt(String),
+    #[error("the database task was stopped")]
+    Stopped,
+}
+
+pub type StoreResult<T> = Result<T, StoreError>;
+
+impl From<diesel::result::Error> for StoreError {
+    fn from(error: diesel::result::Error) -> Self {
+        use diesel::result::{DatabaseErrorKind, Error};
+        match error {
+            Error::NotFound => Self::NotFound,
+            Error::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
+                Self::Exists(info.constraint_name().unwrap_or_else(|| info.message()).to_owned())
+            }
+            other => Self::Query(other),
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! The tables, as both migrations make them. A test reads the live schema of each backend and compares.
+
+diesel::table! {
+    instance (key) {
+        key -> Text,
+        value -> Text,
+    }
+}
+
+diesel::table! {
+    workspaces (id) {
+        id -> BigInt,
+        name -> Text,
+        postal_address -> Text,
+        time_zone -> Text,
+        from_name -> Text,
+        from_email -> Text,
+        created_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    users (id) {
+        id -> BigInt,
+        email -> Text,
+        name -> Text,
+        password_hash -> Text,
+        theme -> Text,
+        created_at_ms -> BigInt,
+        signed_in_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    members (workspace_id, user_id) {
+        workspace_id -> BigInt,
+        user_id -> BigInt,
+        role -> Text,
+        created_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    sessions (key_hash) {
+        key_hash -> Text,
+        user_id -> Nullable<BigInt>,
+        state -> Text,
+        ip -> Text,
+        user_agent -> Text,
+        created_at_ms -> BigInt,
+        seen_at_ms -> BigInt,
+        expires_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    one_time_tokens (token_hash) {
+        token_hash -> Text,
+        purpose -> Text,
+        user_id -> Nullable<BigInt>,
+        expires_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    lists (id) {
+        id -> BigInt,
+        workspace_id -> BigInt,
+        name -> Text,
+        description -> Text,
+        created_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    imports (id) {
+        id -> BigInt,
+        workspace_id -> BigInt,
+        list_id -> Nullable<BigInt>,
+        file_name -> Text,
+        spool_path -> Text,
+        bytes_total -> BigInt,
+        state -> Text,
+        encoding -> Text,
+        delimiter -> Text,
+        has_header -> Bool,
+        mapping -> Text,
+        consent_source -> Text,
+        offset_bytes -> BigInt,
+        rows_read -> BigInt,
+        rows_created -> BigInt,
+        rows_updated -> BigInt,
+        rows_duplicate -> BigInt,
+        rows_invalid -> BigInt,
+        rows_suppressed -> BigInt,
+        error -> Text,
+        created_by -> Text,
+        created_at_ms -> BigInt,
+        updated_at_ms -> BigInt,
+        finished_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    import_rejects (import_id, row_no) {
+        import_id -> BigInt,
+        row_no -> BigInt,
+        workspace_id -> BigInt,
+        kind -> Text,
+        column_name -> Text,
+        reason -> Text,
+        record -> Text,
+    }
+}
+
+diesel::table! {
+    subscribers (id) {
+        id -> BigInt,
+        workspace_id -> BigInt,
+        email -> Text,
+        domain -> Text,
+        first_name -> Text,
+        last_name -> Text,
+        attributes -> Text,
+        status -> Text,
+        soft_bounces -> Integer,
+        import_id -> Nullable<BigInt>,
+        created_at_ms -> BigInt,
+        updated_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    subscriptions (list_id, subscriber_id) {
+        list_id -> BigInt,
+        subscriber_id -> BigInt,
+        workspace_id -> BigInt,
+        status -> Text,
+        source -> Text,
+        consent_at_ms -> Nullable<BigInt>,
+        created_at_ms -> BigInt,
+        updated_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    list_counts (list_id, status) {
+        list_id -> BigInt,
+        status -> Text,
+        workspace_id -> BigInt,
+        n -> BigInt,
+    }
+}
+
+diesel::table! {
+    suppressions (id) {
+        id -> BigInt,
+        workspace_id -> BigInt,
+        kind -> Text,
+        value -> Text,
+        reason -> Text,
+        source -> Text,
+        evidence -> Text,
+        campaign_id -> Nullable<BigInt>,
+        delivery_id -> Nullable<BigInt>,
+        created_at_ms -> BigInt,
+        expires_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    routes (id) {
+        id -> BigInt,
+        workspace_id -> BigInt,
+        name -> Text,
+        kind -> Text,
+        host -> Text,
+        port -> Integer,
+        tls -> Text,
+        username -> Text,
+        password_sealed -> Text,
+        ehlo_name -> Text,
+        max_connections -> Integer,
+        max_per_second -> Integer,
+        created_at_ms -> BigInt,
+        updated_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    campaigns (id) {
+        id -> BigInt,
+        workspace_id -> BigInt,
+        name -> Text,
+        subject -> Text,
+        preview_text -> Text,
+        from_name -> Text,
+        from_email -> Text,
+        reply_to -> Text,
+        html -> Text,
+        text -> Text,
+        text_is_generated -> Bool,
+        track_opens -> Bool,
+        track_clicks -> Bool,
+        state -> Text,
+        paused_at_ms -> Nullable<BigInt>,
+        paused_by -> Text,
+        pause_reason -> Text,
+        attention -> Text,
+        revision_id -> Nullable<BigInt>,
+        route_id -> Nullable<BigInt>,
+        audience_total -> Nullable<BigInt>,
+        version -> BigInt,
+        created_by -> Text,
+        created_at_ms -> BigInt,
+        updated_at_ms -> BigInt,
+        queuing_at_ms -> Nullable<BigInt>,
+        queued_at_ms -> Nullable<BigInt>,
+        sending_at_ms -> Nullable<BigInt>,
+        done_at_ms -> Nullable<BigInt>,
+        cancelled_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    fanouts (campaign_id) {
+        campaign_id -> BigInt,
+        workspace_id -> BigInt,
+        cursor_subscriber_id -> BigInt,
+        last_subscriber_id -> BigInt,
+        duplicates -> BigInt,
+        done -> Bool,
+    }
+}
+
+diesel::table! {
+    campaign_responses (campaign_id) {
+        campaign_id -> BigInt,
+        workspace_id -> BigInt,
+        opened_unique -> BigInt,
+        clicked_unique -> BigInt,
+        unsubscribed -> BigInt,
+    }
+}
+
+diesel::table! {
+    campaign_lists (campaign_id, list_id) {
+        campaign_id -> BigInt,
+        list_id -> BigInt,
+        workspace_id -> BigInt,
+        role -> Text,
+        list_name -> Text,
+    }
+}
+
+diesel::table! {
+    campaign_events (id) {
+        id -> BigInt,
+        workspace_id -> BigInt,
+        campaign_id -> BigInt,
+        at_ms -> BigInt,
+        actor -> Text,
+        what -> Text,
+    }
+}
+
+diesel::table! {
+    revisions (id) {
+        id -> BigInt,
+        workspace_id -> BigInt,
+        campaign_id -> BigInt,
+        subject -> Text,
+        preview_text -> Text,
+        from_name -> Text,
+        from_email -> Text,
+        reply_to -> Text,
+        html -> Text,
+        text -> Text,
+        track_opens -> Bool,
+        track_clicks -> Bool,
+        postal_address -> Text,
+        list_name -> Text,
+        links -> Text,
+        created_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    providers (id) {
+        id -> BigInt,
+        name -> Text,
+    }
+}
+
+diesel::table! {
+    recipient_domains (domain) {
+        domain -> Text,
+        provider_id -> BigInt,
+        expires_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    deliveries (id) {
+        id -> BigInt,
+        workspace_id -> BigInt,
+        campaign_id -> BigInt,
+        revision_id -> BigInt,
+        subscriber_id -> Nullable<BigInt>,
+        recipient -> Text,
+        provider_id -> BigInt,
+        kind -> SmallInt,
+        lane -> SmallInt,
+        state -> SmallInt,
+        attempt -> SmallInt,
+        first_attempt_at_ms -> Nullable<BigInt>,
+        next_at_ms -> Nullable<BigInt>,
+        updated_at_ms -> BigInt,
+        route_id -> Nullable<BigInt>,
+        reply_code -> Nullable<SmallInt>,
+        enhanced -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        reply -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    attempts (delivery_id, number) {
+        delivery_id -> BigInt,
+        number -> SmallInt,
+        workspace_id -> BigInt,
+        at_ms -> BigInt,
+        duration_ms -> BigInt,
+        route_id -> Nullable<BigInt>,
+        host -> Text,
+        ip -> Text,
+        tls -> Text,
+        phase -> Text,
+        class -> Text,
+        reply_code -> Nullable<SmallInt>,
+        enhanced -> Nullable<Text>,
+        reply -> Text,
+    }
+}
+
+diesel::table! {
+    delivery_counts (campaign_id, provider_id, state, detail) {
+        campaign_id -> BigInt,
+        provider_id -> BigInt,
+        state -> SmallInt,
+        detail -> Text,
+        workspace_id -> BigInt,
+        n -> BigInt,
+    }
+}
+
+diesel::table! {
+    provider_replies (campaign_id, provider_id) {
+        campaign_id -> BigInt,
+        provider_id -> BigInt,
+        workspace_id -> BigInt,
+        reply -> Text,
+        at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    reply_groups (campaign_id, provider_id, text_key) {
+        campaign_id -> BigInt,
+        provider_id -> BigInt,
+        text_key -> Text,
+        workspace_id -> BigInt,
+        class -> Text,
+        reply_code -> Nullable<SmallInt>,
+        enhanced -> Nullable<Text>,
+        sample -> Text,
+        n -> BigInt,
+        first_at_ms -> BigInt,
+        last_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    engagements (delivery_id, kind, link) {
+        delivery_id -> BigInt,
+        kind -> Text,
+        link -> Integer,
+        workspace_id -> BigInt,
+        campaign_id -> BigInt,
+        n -> BigInt,
+        first_at_ms -> BigInt,
+        last_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    workers (id) {
+        id -> Text,
+        role -> Text,
+        host -> Text,
+        version -> Text,
+        started_at_ms -> BigInt,
+        heartbeat_at_ms -> BigInt,
+        connections -> BigInt,
+        attempts -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    attempts,
+    campaign_events,
+    campaign_lists,
+    campaign_responses,
+    campaigns,
+    deliveries,
+    delivery_counts,
+    engagements,
+    fanouts,
+    import_rejects,
+    imports,
+    instance,
+    list_counts,
+    lists,
+    members,
+    one_time_tokens,
+    provider_replies,
+    providers,
+    recipient_domains,
+    reply_groups,
+    revisions,
+    routes,
+    sessions,
+    subscribers,
+    subscriptions,
+    suppressions,
+    users,
+    workers,
+    workspaces,
+);

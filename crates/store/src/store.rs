@@ -1,0 +1,172 @@
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use diesel::prelude::*;
+use diesel::r2d2::Pool;
+use tokio::sync::Semaphore;
+
+use crate::connection::{Manager, PrepareReader, prepare};
+use crate::{AnyConn, StoreError, StoreResult, WorkspaceId, migrate};
+
+/// How many connections a process opens for reading (SQLite) or for everything (PostgreSQL).
+#[derive(Debug, Clone, Copy)]
+pub struct StoreOptions {
+    pub max_connections: u32,
+    pub connect_timeout: Duration,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { max_connections: 8, connect_timeout: Duration::from_secs(10) }
+    }
+}
+
+/// A handle to the database; cloning it is cheap.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pool: Pool<Manager>,
+    /// SQLite has one writer; the semaphore hands it out in the order of asking.
+    writer: Option<Mutex<AnyConn>>,
+    turn: Semaphore,
+}
+
+impl Store {
+    /// Opens the database and brings its schema up to date. `postgres://…` is PostgreSQL; all else is the path of an SQLite
+    /// file, with or without `sqlite://`.
+    ///
+    /// # Errors
+    /// The server cannot be reached, the file cannot be written, or the schema is not ours.
+    pub async fn open(url: &str, options: StoreOptions) -> StoreResult<Self> {
+        let url = url.strip_prefix("sqlite://").unwrap_or(url).to_owned();
+        blocking(move || Self::open_blocking(&url, options)).await
+    }
+
+    fn open_blocking(url: &str, options: StoreOptions) -> StoreResult<Self> {
+        let mut first = AnyConn::establish(url).map_err(|e| StoreError::Connect(e.to_string()))?;
+        prepare(&mut first, true)?;
+        migrate::up(&mut first)?;
+        let pool = Pool::builder()
+            .max_size(options.max_connections)
+            .min_idle(Some(1))
+            .connection_timeout(options.connect_timeout)
+            .connection_customizer(Box::new(PrepareReader))
+            .build(Manager::new(url))
+            .map_err(|e| StoreError::Connect(e.to_string()))?;
+        let writer = matches!(first, AnyConn::Lite(_)).then(|| Mutex::new(first));
+        let turns = if writer.is_some() { 1 } else { options.max_connections as usize };
+        Ok(Self { inner: Arc::new(Inner { pool, writer, turn: Semaphore::new(turns) }) })
+    }
+
+    /// The database is SQLite, inside this process.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        self.inner.writer.is_some()
+    }
+
+    /// The tenant's own handle.
+    #[must_use]
+    pub fn workspace(&self, id: WorkspaceId) -> Workspace {
+        Workspace { store: self.clone(), id }
+    }
+
+    /// Runs queries that only read. Never speak to a peer inside.
+    ///
+    /// # Errors
+    /// Whatever the closure returns, and a lost connection.
+    pub async fn read<T, F>(&self, work: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut AnyConn) -> StoreResult<T> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || {
+            let mut conn = inner.pool.get().map_err(|e| StoreError::Connect(e.to_string()))?;
+            work(&mut conn)
+        })
+        .await
+    }
+
+    /// Runs the closure in one transaction: committed when it returns `Ok`, rolled back otherwise.
+    ///
+    /// # Errors
+    /// Whatever the closure returns, a failed commit, and a lost connection.
+    pub async fn write<T, F>(&self, work: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut AnyConn) -> StoreResult<T> + Send + 'static,
+    {
+        let _turn = self.inner.turn.acquire().await.map_err(|_| StoreError::Stopped)?;
+        let inner = Arc::clone(&self.inner);
+        blocking(move || match &inner.writer {
+            // A panic in a closure rolls its transaction back; the connection itself stays good.
+            Some(writer) => in_transaction(&mut writer.lock().unwrap_or_else(PoisonError::into_inner), work),
+            None => {
+                let mut conn = inner.pool.get().map_err(|e| StoreError::Connect(e.to_string()))?;
+                in_transaction(&mut conn, work)
+            }
+        })
+        .await
+    }
+
+    /// Takes the schema down and up again: only for the test of the migrations.
+    ///
+    /// # Errors
+    /// A migration that cannot be taken back.
+    pub async fn redo_migrations(&self) -> StoreResult<()> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || {
+            let mut conn = inner.pool.get().map_err(|e| StoreError::Connect(e.to_string()))?;
+            migrate::down(&mut conn)?;
+            migrate::up(&mut conn).map(|_| ())
+        })
+        .await
+    }
+}
+
+fn in_transaction<T>(conn: &mut AnyConn, work: impl FnOnce(&mut AnyConn) -> StoreResult<T>) -> StoreResult<T> {
+    conn.transaction(work)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> StoreResult<T> + Send + 'static) -> StoreResult<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(StoreError::Stopped),
+    }
+}
+
+/// A tenant's data, and nothing else: every method puts the workspace's id into its statement.
+#[derive(Clone)]
+pub struct Workspace {
+    store: Store,
+    id: WorkspaceId,
+}
+
+impl Workspace {
+    #[must_use]
+    pub fn id(&self) -> WorkspaceId {
+        self.id
+    }
+
+    pub(crate) async fn read<T, F>(&self, work: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut AnyConn, WorkspaceId) -> StoreResult<T> + Send + 'static,
+    {
+        let id = self.id;
+        self.store.read(move |conn| work(conn, id)).await
+    }
+
+    pub(crate) async fn write<T, F>(&self, work: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut AnyConn, WorkspaceId) -> StoreResult<T> + Send + 'static,
+    {
+        let id = self.id;
+        self.store.write(move |conn| work(conn, id)).await
+    }
+}

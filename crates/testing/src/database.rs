@@ -1,0 +1,72 @@
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use rand::Rng;
+use tempfile::TempDir;
+
+/// Where the tests find PostgreSQL. `tests/run` sets it.
+pub const POSTGRES_URL: &str = "TIDINGS_TEST_POSTGRES_URL";
+
+/// A database of one test: an SQLite file in a temporary folder, or a schema of its own in PostgreSQL. Gone with the value.
+pub struct TestDatabase {
+    url: String,
+    kind: Kind,
+}
+
+enum Kind {
+    Sqlite { _folder: TempDir },
+    Postgres { server: String, schema: String },
+}
+
+impl TestDatabase {
+    /// One of each backend, for the suites that must hold on both.
+    ///
+    /// # Panics
+    /// No PostgreSQL: a missing service fails the run and says what to do.
+    #[must_use]
+    pub fn each() -> Vec<Self> {
+        vec![Self::sqlite(), Self::postgres()]
+    }
+
+    /// # Panics
+    /// No temporary folder can be made.
+    #[must_use]
+    pub fn sqlite() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = folder.path().join("test.sqlite3").to_string_lossy().into_owned();
+        Self { url, kind: Kind::Sqlite { _folder: folder } }
+    }
+
+    /// # Panics
+    /// No PostgreSQL: says how to start one.
+    #[must_use]
+    pub fn postgres() -> Self {
+        let server = std::env::var(POSTGRES_URL).unwrap_or_else(|_| {
+            panic!("{POSTGRES_URL} is not set. `tests/run` installs and starts PostgreSQL and sets it; for one test, start your own (apt-get install postgresql) and set it to postgres://user:password@host/database")
+        });
+        let schema = format!("test_{:016x}", rand::rng().random::<u64>());
+        let mut conn = PgConnection::establish(&server).unwrap_or_else(|e| panic!("{server}: {e}"));
+        conn.batch_execute(&format!("CREATE SCHEMA {schema}")).expect("a schema for the test");
+        let joint = if server.contains('?') { '&' } else { '?' };
+        let url = format!("{server}{joint}options=-c%20search_path%3D{schema}");
+        Self { url, kind: Kind::Postgres { server, schema } }
+    }
+
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        if let Kind::Postgres { server, schema } = &self.kind {
+            // A leftover schema harms nobody; a panic in drop would hide the test's own.
+            if let Ok(mut conn) = PgConnection::establish(server) {
+                let dropped = conn.batch_execute(&format!("DROP SCHEMA {schema} CASCADE"));
+                if let Err(error) = dropped {
+                    eprintln!("schema {schema} is left over: {error}");
+                }
+            }
+        }
+    }
+}
