@@ -1,1 +1,37 @@
+//! Jobs and budgets: what is to be sent next, and whether its provider may be spoken to now.
+//!
+//! The queue is an index over the ledger. It holds ids only, knows nothing of mail, and may be lost at any moment:
+//! whoever owns the ledger pushes the open jobs again. What it promises while it lives is held by one suite of
+//! properties, `tests/conformance/`, that every implementation passes.
+//!
+//! # The model
+//!
+//! * A [`Shard`] is one lane of one destination: a provider for direct sending, a relay otherwise. All lanes of a
+//!   destination share one **budget**: messages a second, connections, and messages for each connection. The peer sees
+//!   one sender, so the lanes cannot have a rate each.
+//! * In a shard the jobs of each campaign lie in their own list, first in, first out. A claim takes one job from each
+//!   list in turn, so that a campaign of a million does not stand before one of a hundred. Pausing or dropping a
+//!   campaign touches no job.
+//! * [`Queue::lease`] waits until a shard has a ready job, a free connection and a token, and is not held. The lowest
+//!   lane goes first, always; shards of one lane take turns. What it returns is a [`Grant`]: one connection slot and
+//!   some jobs, **charged** to the rate when claimed. [`Queue::more`] claims again for the same connection.
+//! * Each job is [settled](Queue::settle) once: done, again later, or released. A released job costs nothing: its
+//!   token comes back and it goes to the front of its list. [Closing](Queue::close) a grant releases what is unsettled.
+//! * A grant carries a fence and ends by itself when its holder shows no life. Its jobs then go to the reconciler
+//!   ([`Queue::expired`]) and never straight back: whether the message left is known to the ledger only.
+//! * Replies turn a destination's knobs down ([`Queue::signal`]); clean work turns them up again (see [`Limits`]).
+//!
+//! All time is tokio's, so a paused clock drives every wait in tests.
 
+mod embedded;
+mod job;
+mod limits;
+mod queue;
+mod signal;
+mod snapshot;
+
+pub use job::{CloseReason, Grant, Job, LeaseState, MAX_JOBS_PER_CLAIM, More, Settle, Shard};
+pub use limits::{Limits, QueueOptions};
+pub use queue::Queue;
+pub use signal::{Knob, Signal};
+pub use snapshot::{CampaignStatus, Gauge, HoldStatus, ReducedKnob, ShardStatus, SignalStatus, Snapshot, Standing};

@@ -1,0 +1,90 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The most jobs that one call hands out. A worker that asks for more is given this many.
+pub const MAX_JOBS_PER_CLAIM: usize = 1_000;
+
+/// The queue's entry for one delivery: ids only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Job {
+    pub delivery: i64,
+    pub campaign: i64,
+    /// The attempt this job stands for. The ledger's guard compares it, so that a stale job does nothing.
+    pub attempt: i16,
+}
+
+/// One lane of one destination.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Shard {
+    /// 0 transactional, 1 automation, 2 bulk: the lowest is served first. Higher numbers are served as 2.
+    pub lane: u8,
+    /// A provider's name, or `relay:<route id>`. All lanes of a name share one budget.
+    pub name: Arc<str>,
+}
+
+impl Shard {
+    pub fn new(lane: u8, name: impl Into<Arc<str>>) -> Self {
+        Self { lane, name: name.into() }
+    }
+}
+
+/// One connection slot of a shard, with the jobs first claimed for it. To be [closed](crate::Queue::close); a grant
+/// that is only dropped keeps its slot until its lease runs out.
+#[derive(Debug)]
+pub struct Grant {
+    pub id: u64,
+    /// Grows with each grant, so that the word of a holder that lost its lease is told from its successor's.
+    pub fence: u64,
+    pub shard: Shard,
+    pub jobs: Vec<Job>,
+    /// How many messages this connection may still carry after `jobs`; `u32::MAX` where there is no limit.
+    pub messages_left: u32,
+}
+
+/// What [`Queue::more`](crate::Queue::more) has for an open connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum More {
+    Jobs(Vec<Job>),
+    /// There are jobs; the rate has a token for the next one after so long. Close rather than wait long: others may
+    /// use the slot.
+    Wait(Duration),
+    /// No job is ready in this shard.
+    Empty,
+    Close(CloseReason),
+}
+
+/// Why an open connection is to be given back, although there may be jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseReason {
+    /// It has carried as many messages as the provider takes on one connection.
+    MessagesUsedUp,
+    /// The provider is held.
+    Held,
+    /// The provider's connection limit fell below what is open.
+    TooManyConnections,
+    /// A lower lane has work, and nobody is free to take it.
+    LowerLaneWaits,
+    /// Other shards of this lane have work, nobody is free to take it, and this connection has had its turn.
+    TurnOver,
+    /// The lease ran out; what this holder settles is not counted any more.
+    LeaseLost,
+}
+
+/// How one job of a grant ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settle {
+    /// Over, whatever its outcome.
+    Done,
+    /// To be offered again after so long, with the attempt number that the settled job carries.
+    RetryIn(Duration),
+    /// Not begun, through no fault of the job: back to the front of its list, and its token back to the rate.
+    Release,
+}
+
+/// Whether the caller still holds the grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseState {
+    Held,
+    /// The lease had run out, or was closed: nothing was changed.
+    Lost,
+}

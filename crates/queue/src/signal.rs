@@ -1,0 +1,31 @@
+use std::fmt;
+use std::time::Duration;
+
+/// One of the three things that a destination limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Knob {
+    Rate,
+    Connections,
+    MessagesPerConnection,
+}
+
+impl fmt::Display for Knob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rate => "messages a second",
+            Self::Connections => "connections",
+            Self::MessagesPerConnection => "messages for each connection",
+        })
+    }
+}
+
+/// What a reply means for everyone who speaks to this destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signal {
+    /// Halve this knob.
+    pub knob: Option<Knob>,
+    /// Leave the destination alone for so long. A hold never shortens one that lasts longer.
+    pub hold: Option<Duration>,
+    /// The reply, verbatim: it is shown as the reason.
+    pub why: String,
+}
