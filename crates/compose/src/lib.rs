@@ -1,1 +1,15 @@
+//! From a revision and a subscriber to a message on the wire: templates, links, tracking, MIME.
+//!
+//! Three steps, each with its own cost. [`freeze`] runs once at launch and finds the links. [`Mailer::compile`] runs once for each
+//! revision and process. [`Mailer::message`] runs for every recipient and is the only one that must be fast.
+//! Nothing here reads a clock, a disk, a network or a source of randomness: the same input gives the same bytes.
 
+mod content;
+mod finding;
+mod keys;
+mod mailer;
+
+pub use content::{Content, Frozen, Origin, Recipient, Site};
+pub use finding::{Finding, Level};
+pub use keys::{Keys, SealError, TokenKind};
+pub use mailer::{Mailer, Message, Preview, RenderError, destination, freeze, preflight, text_from_html};
