@@ -3,15 +3,25 @@
 //! A [`Store`] is a cheap handle. Tenant data is reached only through [`Store::workspace`], whose methods put the workspace's id into
 //! every statement; the ledger's loops, which serve all tenants, have their own functions on [`Store`].
 
+mod audience;
+mod campaign_drafts;
+mod campaign_overview;
+mod campaigns;
 mod connection;
 mod error;
 mod ids;
 mod migrate;
+mod recipients;
 mod schema;
 mod store;
 mod words;
 
+pub use audience::ListChoice;
+pub use campaign_drafts::{CampaignBody, CampaignDetails, Edited, NewCampaign};
+pub use campaign_overview::{CampaignEvent, LastReply, Overview, ProviderProgress, ReplyGroup, Responses, WorkerBeat};
+pub use campaigns::{Campaign, CampaignContent, CampaignHead, CampaignList, CampaignRow, CampaignTab};
 pub use connection::AnyConn;
 pub use error::{StoreError, StoreResult};
 pub use ids::*;
+pub use recipients::{AttemptRow, DeliveryHistory, EngagementRow, PeopleCursor, PeopleFilter, PeoplePage, Person};
 pub use store::{Store, StoreOptions, Workspace};

@@ -5,7 +5,7 @@ use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{SmallInt, Text};
-use tidings_domain::{DeliveryKind, DeliveryState, Lane, Word};
+use tidings_domain::{CampaignState, DeliveryKind, DeliveryState, Lane, Word};
 
 /// A domain word in a text column. An unknown word is a load error, never a default.
 #[derive(Debug, Clone, Copy, FromSqlRow, AsExpression)]
@@ -57,3 +57,12 @@ where
         T::from_code(code).map(Self).ok_or_else(|| format!("unknown code {code}").into())
     }
 }
+
+// For `#[diesel(deserialize_as = Db<…>)]`: row structs hold the plain domain word.
+macro_rules! plain {
+    ($wrapper:ident: $($name:ident),+) => { $(impl From<$wrapper<$name>> for $name {
+        fn from(wrapped: $wrapper<$name>) -> Self { wrapped.0 }
+    })+ };
+}
+plain!(Db: CampaignState);
+plain!(Code: DeliveryState);

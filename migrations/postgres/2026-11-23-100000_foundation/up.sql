@@ -349,6 +349,8 @@ CREATE INDEX deliveries_due ON deliveries (next_at_ms) WHERE state = 3;
 -- What ended otherwise than accepted: the recipients page filters by it.
 CREATE INDEX deliveries_exceptions ON deliveries (campaign_id, state, id) WHERE state > 10;
 CREATE INDEX deliveries_by_subscriber ON deliveries (subscriber_id) WHERE state > 10;
+-- Test messages are few among millions, and looked up by their campaign.
+CREATE INDEX deliveries_tests ON deliveries (campaign_id, id) WHERE kind = 1;
 
 -- Attempts that did not end in acceptance: the whole history of a deferral, a bounce, a dead letter.
 CREATE TABLE attempts (
