@@ -5,7 +5,10 @@ use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{SmallInt, Text};
-use tidings_domain::{CampaignState, DeliveryKind, DeliveryState, Lane, Word};
+use tidings_domain::{
+    CampaignState, DeliveryKind, DeliveryState, Lane, Role, RouteKind, RouteTls, SubscriberStatus, SubscriptionStatus,
+    SuppressionKind, SuppressionReason, Theme, Word,
+};
 
 /// A domain word in a text column. An unknown word is a load error, never a default.
 #[derive(Debug, Clone, Copy, FromSqlRow, AsExpression)]
@@ -64,5 +67,6 @@ macro_rules! plain {
         fn from(wrapped: $wrapper<$name>) -> Self { wrapped.0 }
     })+ };
 }
-plain!(Db: CampaignState);
+plain!(Db: CampaignState, Role, RouteKind, RouteTls, SubscriberStatus, SubscriptionStatus, SuppressionKind);
+plain!(Db: SuppressionReason, Theme);
 plain!(Code: DeliveryState);
