@@ -1,0 +1,17 @@
+use std::sync::Arc;
+
+/// Where a domain's mail goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailHosts {
+    /// Who operates them; see [`ProviderTable`](crate::ProviderTable).
+    pub provider: Arc<str>,
+    /// In the order to try them: by preference, equal ones shuffled anew for each caller (RFC 5321 §5.1).
+    pub hosts: Vec<MxHost>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MxHost {
+    /// Lower case, without the trailing dot.
+    pub name: String,
+    pub preference: u16,
+}
