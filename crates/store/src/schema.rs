@@ -79,14 +79,18 @@ diesel::table! {
         list_id -> Nullable<BigInt>,
         file_name -> Text,
         spool_path -> Text,
+        delete_file -> Bool,
         bytes_total -> BigInt,
+        fingerprint -> Text,
         state -> Text,
-        encoding -> Text,
-        delimiter -> Text,
-        has_header -> Bool,
+        auto_start -> Bool,
+        format -> Text,
         mapping -> Text,
         consent_source -> Text,
         offset_bytes -> BigInt,
+        row_no -> BigInt,
+        slices_done -> BigInt,
+        bytes_done -> BigInt,
         rows_read -> BigInt,
         rows_created -> BigInt,
         rows_updated -> BigInt,
@@ -94,8 +98,11 @@ diesel::table! {
         rows_invalid -> BigInt,
         rows_suppressed -> BigInt,
         error -> Text,
+        leased_by -> Text,
+        leased_until_ms -> BigInt,
         created_by -> Text,
         created_at_ms -> BigInt,
+        started_at_ms -> Nullable<BigInt>,
         updated_at_ms -> BigInt,
         finished_at_ms -> Nullable<BigInt>,
     }
@@ -110,6 +117,17 @@ diesel::table! {
         column_name -> Text,
         reason -> Text,
         record -> Text,
+    }
+}
+
+diesel::table! {
+    import_reject_counts (import_id, kind, column_name, reason) {
+        import_id -> BigInt,
+        kind -> Text,
+        column_name -> Text,
+        reason -> Text,
+        workspace_id -> BigInt,
+        n -> BigInt,
     }
 }
 
@@ -416,6 +434,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     delivery_counts,
     engagements,
     fanouts,
+    import_reject_counts,
     import_rejects,
     imports,
     instance,

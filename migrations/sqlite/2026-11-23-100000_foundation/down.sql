@@ -18,6 +18,7 @@ DROP TABLE suppressions;
 DROP TABLE list_counts;
 DROP TABLE subscriptions;
 DROP TABLE subscribers;
+DROP TABLE import_reject_counts;
 DROP TABLE import_rejects;
 DROP TABLE imports;
 DROP TABLE lists;

@@ -73,17 +73,29 @@ CREATE TABLE imports (
     workspace_id       BIGINT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
     list_id            BIGINT REFERENCES lists (id) ON DELETE SET NULL,
     file_name          TEXT NOT NULL,
+    -- Empty once the file is gone. Only a file that is ours (an upload) is ever deleted.
     spool_path         TEXT NOT NULL,
+    delete_file        BOOLEAN NOT NULL,
     bytes_total        BIGINT NOT NULL,
-    state              TEXT NOT NULL CHECK (state IN ('ready', 'running', 'done', 'failed', 'cancelled')),
-    encoding           TEXT NOT NULL DEFAULT '',
-    delimiter          TEXT NOT NULL DEFAULT '',
-    has_header         BOOLEAN NOT NULL DEFAULT TRUE,
-    -- JSON array, one entry for each column of the file: {"header": …, "field": "email" | "first_name" | …}
+    -- Hash of the file's two ends: a file that changed between two runs is noticed.
+    fingerprint        TEXT NOT NULL DEFAULT '',
+    -- uploaded: to be looked at; review: a person checks the columns; ready: to be imported.
+    state              TEXT NOT NULL
+        CHECK (state IN ('uploaded', 'review', 'ready', 'running', 'done', 'failed', 'cancelled')),
+    -- Goes from uploaded to ready without a person's review, if the columns are clear.
+    auto_start         BOOLEAN NOT NULL,
+    -- JSON object: encoding, delimiter, has_header as found, and what a person chose instead.
+    format             TEXT NOT NULL DEFAULT '{}',
+    -- JSON array, one entry for each column of the file: header, field, name, samples.
     mapping            TEXT NOT NULL DEFAULT '[]',
     consent_source     TEXT NOT NULL DEFAULT '',
-    -- The checkpoint: everything before this byte (of the decoded text) and row is committed.
+    -- The checkpoint: every record before this byte of the file is committed, and this many slices of the window
+    -- of records that begins there. row_no is the number of the last record before it.
     offset_bytes       BIGINT NOT NULL DEFAULT 0,
+    row_no             BIGINT NOT NULL DEFAULT 0,
+    slices_done        BIGINT NOT NULL DEFAULT 0,
+    -- For the progress bar only.
+    bytes_done         BIGINT NOT NULL DEFAULT 0,
     rows_read          BIGINT NOT NULL DEFAULT 0,
     rows_created       BIGINT NOT NULL DEFAULT 0,
     rows_updated       BIGINT NOT NULL DEFAULT 0,
@@ -91,13 +103,20 @@ CREATE TABLE imports (
     rows_invalid       BIGINT NOT NULL DEFAULT 0,
     rows_suppressed    BIGINT NOT NULL DEFAULT 0,
     error              TEXT NOT NULL DEFAULT '',
+    -- The worker that holds it, so that two do not do the same work.
+    leased_by          TEXT NOT NULL DEFAULT '',
+    leased_until_ms    BIGINT NOT NULL DEFAULT 0,
     created_by         TEXT NOT NULL DEFAULT '',
     created_at_ms      BIGINT NOT NULL,
+    started_at_ms      BIGINT,
     updated_at_ms      BIGINT NOT NULL,
-    finished_at_ms     BIGINT
+    finished_at_ms     BIGINT,
+    CONSTRAINT every_row_has_one_end CHECK
+        (rows_read = rows_created + rows_updated + rows_duplicate + rows_invalid + rows_suppressed)
 );
 CREATE INDEX imports_by_workspace ON imports (workspace_id, id);
-CREATE INDEX imports_open ON imports (id) WHERE state IN ('ready', 'running');
+CREATE INDEX imports_open ON imports (id) WHERE state IN ('uploaded', 'ready', 'running');
+CREATE INDEX imports_with_file ON imports (id) WHERE spool_path <> '';
 
 CREATE TABLE import_rejects (
     import_id    BIGINT NOT NULL REFERENCES imports (id) ON DELETE CASCADE,
@@ -106,9 +125,20 @@ CREATE TABLE import_rejects (
     kind         TEXT NOT NULL CHECK (kind IN ('duplicate', 'invalid', 'suppressed')),
     column_name  TEXT NOT NULL DEFAULT '',
     reason       TEXT NOT NULL,
-    -- The row as it stood in the file, as one CSV record in UTF-8, cut at a named limit.
+    -- The row as it stood in the file, one CSV record with the file's delimiter, in UTF-8, cut at a named limit.
     record       TEXT NOT NULL,
     PRIMARY KEY (import_id, row_no)
+) WITHOUT ROWID;
+
+-- Incremental: the rejected rows by reason, for the report.
+CREATE TABLE import_reject_counts (
+    import_id    BIGINT NOT NULL REFERENCES imports (id) ON DELETE CASCADE,
+    kind         TEXT NOT NULL,
+    column_name  TEXT NOT NULL,
+    reason       TEXT NOT NULL,
+    workspace_id BIGINT NOT NULL,
+    n            BIGINT NOT NULL,
+    PRIMARY KEY (import_id, kind, column_name, reason)
 ) WITHOUT ROWID;
 
 CREATE TABLE subscribers (
@@ -123,6 +153,7 @@ CREATE TABLE subscribers (
     attributes    TEXT NOT NULL DEFAULT '{}',
     status        TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'bounced', 'complained', 'on_hold')),
     soft_bounces  INTEGER NOT NULL DEFAULT 0,
+    -- The last import that wrote this row: how an import knows a row of the same address that it has done already.
     import_id     BIGINT,
     created_at_ms BIGINT NOT NULL,
     updated_at_ms BIGINT NOT NULL,
