@@ -89,8 +89,8 @@ impl DeliveryState {
             }
             S::Deferred => matches!(next, S::Queued | S::SoftBounced | S::Skipped | S::Cancelled),
             S::Accepted => matches!(next, S::HardBounced | S::Complained),
-            // Evidence may come late; or a person decides to send it again.
-            S::InDoubt => matches!(next, S::Accepted | S::HardBounced | S::Complained | S::Queued),
+            // Evidence may come late; or a person decides to send it again, and it becomes due at once.
+            S::InDoubt => matches!(next, S::Accepted | S::HardBounced | S::Complained | S::Deferred),
             S::HardBounced | S::SoftBounced | S::Failed | S::Skipped | S::Cancelled | S::Complained => false,
         }
     }

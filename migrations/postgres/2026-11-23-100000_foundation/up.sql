@@ -347,7 +347,7 @@ CREATE TABLE deliveries (
     workspace_id  BIGINT NOT NULL,
     campaign_id   BIGINT NOT NULL,
     revision_id   BIGINT NOT NULL,
-    -- NULL once the subscriber was deleted, and for test messages.
+    -- For a test message: whose data fill it, if anybody's. It may name somebody who was deleted since.
     subscriber_id BIGINT,
     recipient     TEXT NOT NULL,
     provider_id   BIGINT NOT NULL DEFAULT 0,
@@ -376,6 +376,8 @@ CREATE TABLE deliveries (
 CREATE UNIQUE INDEX deliveries_one_for_each ON deliveries (campaign_id, subscriber_id) WHERE kind = 0;
 -- What can still move: recovery, the sweeper, and Done's proof read only this.
 CREATE INDEX deliveries_open ON deliveries (campaign_id, state, id) WHERE state < 10;
+-- Test messages wait for the dispatcher whatever their campaign's state.
+CREATE INDEX deliveries_tests_pending ON deliveries (id) WHERE kind = 1 AND state = 0;
 CREATE INDEX deliveries_due ON deliveries (next_at_ms) WHERE state = 3;
 -- What ended otherwise than accepted: the recipients page filters by it.
 CREATE INDEX deliveries_exceptions ON deliveries (campaign_id, state, id) WHERE state > 10;

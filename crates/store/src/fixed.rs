@@ -1,0 +1,123 @@
+//! Statements whose text never changes, for what the query builder cannot say. Unlike `sql_query`, each is prepared once
+//! for each connection and kept: the ledger runs some of them for every group of messages.
+
+use std::marker::PhantomData;
+
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{Array, BigInt, Text};
+use diesel::sqlite::Sqlite;
+
+/// The text for each backend; every `?` is the place of the next bind. `Row` is the SQL type of what comes back.
+pub(crate) trait Sql: 'static {
+    const LITE: &'static str;
+    const PG: &'static str;
+    type Row;
+}
+
+/// Names a statement: one text when both backends read it alike, else two.
+macro_rules! fixed_sql {
+    ($(#[$meta:meta])* $name:ident -> $row:ty, $both:expr) => {
+        fixed_sql!($(#[$meta])* $name -> $row, lite: $both, pg: $both);
+    };
+    ($(#[$meta:meta])* $name:ident -> $row:ty, lite: $lite:expr, pg: $pg:expr) => {
+        $(#[$meta])*
+        struct $name;
+        impl $crate::fixed::Sql for $name {
+            const LITE: &'static str = $lite;
+            const PG: &'static str = $pg;
+            type Row = $row;
+        }
+    };
+}
+pub(crate) use fixed_sql;
+
+/// One value of a statement.
+pub(crate) enum Bind {
+    Int(i64),
+    Text(String),
+    /// A set of ids: an array for PostgreSQL (`= ANY(?)`), JSON for SQLite (`IN (SELECT value FROM json_each(?))`).
+    Ids {
+        list: Vec<i64>,
+        json: String,
+    },
+}
+
+impl Bind {
+    pub(crate) fn ids(ids: impl IntoIterator<Item = i64>) -> Self {
+        let list: Vec<i64> = ids.into_iter().collect();
+        let mut json = String::with_capacity(2 + 8 * list.len());
+        json.push('[');
+        for (i, id) in list.iter().enumerate() {
+            if i > 0 {
+                json.push(',');
+            }
+            json.push_str(&id.to_string());
+        }
+        json.push(']');
+        Self::Ids { list, json }
+    }
+}
+
+/// A statement with its values, ready to run on a concrete connection (inside `on!`).
+pub(crate) struct Fixed<S> {
+    binds: Vec<Bind>,
+    sql: PhantomData<S>,
+}
+
+impl<S: Sql> Fixed<S> {
+    pub(crate) fn new(binds: impl Into<Vec<Bind>>) -> Self {
+        let binds = binds.into();
+        debug_assert_eq!(binds.len(), S::LITE.matches('?').count(), "{}", S::LITE);
+        debug_assert_eq!(binds.len(), S::PG.matches('?').count(), "{}", S::PG);
+        Self { binds, sql: PhantomData }
+    }
+}
+
+impl<S: 'static> QueryId for Fixed<S> {
+    type QueryId = Self;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<S: Sql> Query for Fixed<S> {
+    type SqlType = S::Row;
+}
+
+impl<S, C> RunQueryDsl<C> for Fixed<S> {}
+
+impl<S: Sql> QueryFragment<Sqlite> for Fixed<S> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        let mut binds = self.binds.iter();
+        for (i, piece) in S::LITE.split('?').enumerate() {
+            if i > 0 {
+                match binds.next() {
+                    Some(Bind::Int(n)) => out.push_bind_param::<BigInt, _>(n)?,
+                    Some(Bind::Text(text)) => out.push_bind_param::<Text, _>(text)?,
+                    Some(Bind::Ids { json, .. }) => out.push_bind_param::<Text, _>(json)?,
+                    None => {}
+                }
+            }
+            out.push_sql(piece);
+        }
+        Ok(())
+    }
+}
+
+impl<S: Sql> QueryFragment<Pg> for Fixed<S> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let mut binds = self.binds.iter();
+        for (i, piece) in S::PG.split('?').enumerate() {
+            if i > 0 {
+                match binds.next() {
+                    Some(Bind::Int(n)) => out.push_bind_param::<BigInt, _>(n)?,
+                    Some(Bind::Text(text)) => out.push_bind_param::<Text, _>(text)?,
+                    Some(Bind::Ids { list, .. }) => out.push_bind_param::<Array<BigInt>, _>(list)?,
+                    None => {}
+                }
+            }
+            out.push_sql(piece);
+        }
+        Ok(())
+    }
+}

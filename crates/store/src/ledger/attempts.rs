@@ -1,0 +1,148 @@
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+use tidings_domain::{DeliveryState, UnixMs};
+
+use super::commit::ReplyRecord;
+use super::outcomes::Ending;
+use crate::connection::on;
+use crate::schema::{attempts, provider_replies, reply_groups};
+use crate::text::storable;
+use crate::{AnyConn, CampaignId, ProviderId, StoreResult};
+
+/// The longest normalised text that groups replies, in characters: an index of PostgreSQL takes 2,700 octets.
+const MAX_KEY_CHARS: usize = 400;
+
+/// Writes the history of attempts that were not accepted, each provider's last words, and the groups of refusals.
+pub(crate) fn record(conn: &mut AnyConn, endings: &[Ending], now: UnixMs) -> StoreResult<()> {
+    write_history(conn, endings)?;
+    let counted = || endings.iter().filter(|e| e.fact.is_counted());
+    let mut last_words = BTreeMap::new();
+    for ending in counted() {
+        if let Some(reply) = &ending.outcome.reply {
+            last_words.insert((ending.fact.campaign, ending.fact.provider), (ending, reply));
+        }
+    }
+    for (_, (ending, reply)) in last_words {
+        write_last_words(conn, ending, reply, now)?;
+    }
+    let mut groups: BTreeMap<GroupKey, (&Ending, &ReplyRecord, i64)> = BTreeMap::new();
+    for ending in counted().filter(|e| e.step.to() != DeliveryState::Accepted) {
+        if let Some(reply) = &ending.outcome.reply {
+            let key = (ending.fact.campaign, ending.fact.provider, group_key(reply));
+            groups.entry(key).or_insert((ending, reply, 0)).2 += 1;
+        }
+    }
+    for ((_, _, key), (ending, reply, n)) in groups {
+        write_group(conn, ending, reply, key, n, now)?;
+    }
+    Ok(())
+}
+
+type GroupKey = (CampaignId, ProviderId, String);
+
+/// Without a normalised text the reply stands for itself.
+fn group_key(reply: &ReplyRecord) -> String {
+    let text = if reply.key.is_empty() { &reply.text } else { &reply.key };
+    storable(text).chars().take(MAX_KEY_CHARS).collect()
+}
+
+fn write_history(conn: &mut AnyConn, endings: &[Ending]) -> StoreResult<()> {
+    for ending in endings.iter().filter(|e| e.step.to() != DeliveryState::Accepted) {
+        let Some(facts) = &ending.outcome.facts else { continue };
+        let reply = ending.outcome.reply.as_ref();
+        let text = reply.map(|r| storable(&r.text).into_owned()).unwrap_or_default();
+        let row = (
+            attempts::delivery_id.eq(ending.fact.id),
+            attempts::number.eq(ending.number()),
+            attempts::workspace_id.eq(ending.fact.workspace),
+            attempts::at_ms.eq(facts.at.0),
+            attempts::duration_ms.eq(i64::try_from(facts.duration.as_millis()).unwrap_or(i64::MAX)),
+            attempts::route_id.eq(ending.outcome.route),
+            attempts::host.eq(&facts.host),
+            attempts::ip.eq(&facts.ip),
+            attempts::tls.eq(&facts.tls),
+            attempts::phase.eq(&facts.phase),
+            attempts::class.eq(ending.reason().unwrap_or_default()),
+            attempts::reply_code.eq(reply.and_then(ReplyRecord::small_code)),
+            attempts::enhanced.eq(reply.and_then(|r| r.enhanced.as_deref())),
+            attempts::reply.eq(text),
+        );
+        // A peer that only slows us down costs no number: its latest words replace its earlier ones.
+        on!(conn, |c| diesel::insert_into(attempts::table)
+            .values(row)
+            .on_conflict((attempts::delivery_id, attempts::number))
+            .do_update()
+            .set((
+                attempts::at_ms.eq(excluded(attempts::at_ms)),
+                attempts::duration_ms.eq(excluded(attempts::duration_ms)),
+                attempts::route_id.eq(excluded(attempts::route_id)),
+                attempts::host.eq(excluded(attempts::host)),
+                attempts::ip.eq(excluded(attempts::ip)),
+                attempts::tls.eq(excluded(attempts::tls)),
+                attempts::phase.eq(excluded(attempts::phase)),
+                attempts::class.eq(excluded(attempts::class)),
+                attempts::reply_code.eq(excluded(attempts::reply_code)),
+                attempts::enhanced.eq(excluded(attempts::enhanced)),
+                attempts::reply.eq(excluded(attempts::reply)),
+            ))
+            .execute(c))?;
+    }
+    Ok(())
+}
+
+fn write_last_words(conn: &mut AnyConn, ending: &Ending, reply: &ReplyRecord, now: UnixMs) -> StoreResult<()> {
+    let text = storable(&reply.text);
+    let row = (
+        provider_replies::campaign_id.eq(ending.fact.campaign),
+        provider_replies::provider_id.eq(ending.fact.provider),
+        provider_replies::workspace_id.eq(ending.fact.workspace),
+        provider_replies::reply.eq(text.as_ref()),
+        provider_replies::at_ms.eq(now.0),
+    );
+    on!(conn, |c| diesel::insert_into(provider_replies::table)
+        .values(row)
+        .on_conflict((provider_replies::campaign_id, provider_replies::provider_id))
+        .do_update()
+        .set((
+            provider_replies::reply.eq(excluded(provider_replies::reply)),
+            provider_replies::at_ms.eq(excluded(provider_replies::at_ms)),
+        ))
+        .execute(c))?;
+    Ok(())
+}
+
+fn write_group(
+    conn: &mut AnyConn,
+    ending: &Ending,
+    reply: &ReplyRecord,
+    key: String,
+    n: i64,
+    now: UnixMs,
+) -> StoreResult<()> {
+    let sample = storable(&reply.text);
+    let row = (
+        reply_groups::campaign_id.eq(ending.fact.campaign),
+        reply_groups::provider_id.eq(ending.fact.provider),
+        reply_groups::text_key.eq(key),
+        reply_groups::workspace_id.eq(ending.fact.workspace),
+        reply_groups::class.eq(ending.reason().unwrap_or_default()),
+        reply_groups::reply_code.eq(reply.small_code()),
+        reply_groups::enhanced.eq(reply.enhanced.as_deref()),
+        reply_groups::sample.eq(sample.as_ref()),
+        reply_groups::n.eq(n),
+        reply_groups::first_at_ms.eq(now.0),
+        reply_groups::last_at_ms.eq(now.0),
+    );
+    on!(conn, |c| diesel::insert_into(reply_groups::table)
+        .values(row)
+        .on_conflict((reply_groups::campaign_id, reply_groups::provider_id, reply_groups::text_key))
+        .do_update()
+        .set((
+            reply_groups::n.eq(reply_groups::n + excluded(reply_groups::n)),
+            reply_groups::last_at_ms.eq(excluded(reply_groups::last_at_ms)),
+        ))
+        .execute(c))?;
+    Ok(())
+}

@@ -1,0 +1,190 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Nullable, SmallInt, Text};
+use tidings_domain::{
+    CampaignState, DeliveryKind, DeliveryState, SkipReason, SubscriberStatus, SuppressionReason, UnixMs,
+};
+
+use super::campaign::Standing;
+use super::commit::{Intent, IntentAnswer};
+use super::counts::{Deltas, Owner};
+use super::step::Step;
+use crate::connection::on;
+use crate::fixed::{Bind, Fixed, fixed_sql};
+use crate::schema::deliveries;
+use crate::words::{Code, Db};
+use crate::{AnyConn, CampaignId, DeliveryId, ProviderId, StoreResult, WorkspaceId};
+
+/// Answers every intent and moves the rows that may go, or that must not (C3). Also says which campaigns had a row go.
+pub(crate) fn answer(
+    conn: &mut AnyConn,
+    intents: &[Intent],
+    campaigns: &BTreeMap<CampaignId, Standing>,
+    deltas: &mut Deltas,
+    now: UnixMs,
+) -> StoreResult<(Vec<IntentAnswer>, BTreeSet<CampaignId>)> {
+    if intents.is_empty() {
+        return Ok(Default::default());
+    }
+    let mut facts = load_facts(conn, intents, now)?;
+    let mut answers = Vec::with_capacity(intents.len());
+    let (mut go, mut cancel, mut skip) = (Vec::new(), Vec::new(), Vec::new());
+    let mut gone = BTreeSet::new();
+    for intent in intents {
+        // Taken out, so that a second intent for the same row finds nothing.
+        let fact = facts.remove(&intent.delivery).filter(|fact| fact.is_for(intent));
+        let answer = fact.as_ref().map_or(IntentAnswer::Lost, |fact| judge(fact, campaigns.get(&intent.campaign)));
+        answers.push(answer);
+        let Some(fact) = fact else { continue };
+        match answer {
+            IntentAnswer::Go => {
+                go.push(intent.delivery.0);
+                fact.count(deltas, |deltas, owner| deltas.step(owner, Step::START, 1));
+                gone.extend(fact.is_counted().then_some(intent.campaign));
+            }
+            IntentAnswer::Cancelled => {
+                cancel.push(intent.delivery.0);
+                fact.count(deltas, |deltas, owner| deltas.step(owner, Step::CANCEL_QUEUED, 1));
+            }
+            IntentAnswer::Skipped(reason) => {
+                skip.push((intent.delivery, reason));
+                fact.count(deltas, |deltas, owner| deltas.skip(owner, Step::SKIP.from(), reason));
+            }
+            IntentAnswer::Paused | IntentAnswer::Lost => {}
+        }
+    }
+    start(conn, go, now)?;
+    cancel_queued(conn, cancel, now)?;
+    for (delivery, reason) in skip {
+        skip_queued(conn, delivery, reason, now)?;
+    }
+    Ok((answers, gone))
+}
+
+/// All that decides over an intent, read inside its transaction.
+#[derive(Queryable)]
+struct Facts {
+    id: DeliveryId,
+    workspace: WorkspaceId,
+    campaign: CampaignId,
+    provider: ProviderId,
+    kind: Code<DeliveryKind>,
+    state: Code<DeliveryState>,
+    attempt: i16,
+    suppression: Option<Db<SuppressionReason>>,
+    /// `None`: the subscriber was deleted.
+    subscriber: Option<Db<SubscriberStatus>>,
+    subscribed: bool,
+}
+
+impl Facts {
+    fn is_for(&self, intent: &Intent) -> bool {
+        self.campaign == intent.campaign && self.state.0 == Step::START.from() && self.attempt == intent.attempt
+    }
+
+    fn is_counted(&self) -> bool {
+        self.kind.0 == DeliveryKind::Campaign
+    }
+
+    fn count(&self, deltas: &mut Deltas, change: impl FnOnce(&mut Deltas, Owner)) {
+        if self.is_counted() {
+            let owner = Owner { workspace: self.workspace, campaign: self.campaign, provider: self.provider };
+            change(deltas, owner);
+        }
+    }
+}
+
+/// A test message is its sender's own wish: neither a pause nor a subscription has a say. A suppression has.
+fn judge(fact: &Facts, campaign: Option<&Standing>) -> IntentAnswer {
+    let suppressed = fact.suppression.map(|reason| reason.0.skip_reason());
+    if fact.kind.0 == DeliveryKind::Test {
+        return suppressed.map_or(IntentAnswer::Go, IntentAnswer::Skipped);
+    }
+    match campaign {
+        None => IntentAnswer::Lost,
+        Some(c) if c.state == CampaignState::Cancelled => IntentAnswer::Cancelled,
+        Some(c) if !c.state.is_active() => IntentAnswer::Lost,
+        Some(c) if c.paused => IntentAnswer::Paused,
+        Some(_) => suppressed.or_else(|| unwilling(fact)).map_or(IntentAnswer::Go, IntentAnswer::Skipped),
+    }
+}
+
+/// Deleted, marked as undeliverable, or no longer subscribed to any included list that still exists.
+fn unwilling(fact: &Facts) -> Option<SkipReason> {
+    let Some(status) = fact.subscriber else { return Some(SkipReason::Deleted) };
+    match status.0 {
+        SubscriberStatus::Bounced => Some(SkipReason::HardBounce),
+        SubscriberStatus::Complained => Some(SkipReason::Complaint),
+        SubscriberStatus::OnHold => Some(SkipReason::OnHold),
+        SubscriberStatus::Active => (!fact.subscribed).then_some(SkipReason::Unsubscribed),
+    }
+}
+
+/// One statement for both backends but for the set of ids, the domain, and PostgreSQL's row locks.
+macro_rules! facts_text {
+    ($domain:literal, $ids:literal, $lock:literal) => {
+        concat!(
+            "SELECT d.id, d.workspace_id, d.campaign_id, d.provider_id, d.kind, d.state, d.attempt, \
+             COALESCE((SELECT x.reason FROM suppressions x WHERE x.workspace_id = d.workspace_id AND x.kind = 'address' \
+                       AND x.value = d.recipient AND (x.expires_at_ms IS NULL OR x.expires_at_ms > ?)), \
+                      (SELECT x.reason FROM suppressions x WHERE x.workspace_id = d.workspace_id AND x.kind = 'domain' \
+                       AND x.value = ", $domain, " AND (x.expires_at_ms IS NULL OR x.expires_at_ms > ?))), \
+             s.status, \
+             EXISTS (SELECT 1 FROM campaign_lists cl JOIN subscriptions u ON u.list_id = cl.list_id \
+                     WHERE cl.campaign_id = d.campaign_id AND cl.role = 'include' \
+                     AND u.subscriber_id = d.subscriber_id AND u.status = 'subscribed') \
+             FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber_id WHERE d.id ", $ids, $lock
+        )
+    };
+}
+
+fixed_sql!(IntentFacts -> (BigInt, BigInt, BigInt, BigInt, SmallInt, SmallInt, SmallInt, Nullable<Text>, Nullable<Text>, Bool),
+    lite: facts_text!("substr(d.recipient, instr(d.recipient, '@') + 1)", "IN (SELECT value FROM json_each(?))", ""),
+    pg: facts_text!("split_part(d.recipient, '@', 2)", "= ANY(?)", " ORDER BY d.id FOR UPDATE OF d"));
+
+fn load_facts(conn: &mut AnyConn, intents: &[Intent], now: UnixMs) -> StoreResult<HashMap<DeliveryId, Facts>> {
+    let binds = [Bind::Int(now.0), Bind::Int(now.0), Bind::ids(intents.iter().map(|i| i.delivery.0))];
+    let rows: Vec<Facts> = on!(conn, |c| Fixed::<IntentFacts>::new(binds).load(c))?;
+    Ok(rows.into_iter().map(|fact| (fact.id, fact)).collect())
+}
+
+fixed_sql!(StartRows -> (),
+    lite: "UPDATE deliveries SET state = ?, attempt = attempt + 1, first_attempt_at_ms = COALESCE(first_attempt_at_ms, ?), \
+           updated_at_ms = ? WHERE state = ? AND id IN (SELECT value FROM json_each(?))",
+    pg: "UPDATE deliveries SET state = ?, attempt = attempt + 1, first_attempt_at_ms = COALESCE(first_attempt_at_ms, ?), \
+         updated_at_ms = ? WHERE state = ? AND id = ANY(?)");
+
+/// The intent itself. The rows were read (on PostgreSQL: and locked) in this transaction, so the guard cannot miss.
+fn start(conn: &mut AnyConn, rows: Vec<i64>, now: UnixMs) -> StoreResult<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let (from, to) = (Step::START.from().code(), Step::START.to().code());
+    let expected = rows.len();
+    let binds =
+        [Bind::Int(i64::from(to)), Bind::Int(now.0), Bind::Int(now.0), Bind::Int(i64::from(from)), Bind::ids(rows)];
+    let moved = on!(conn, |c| Fixed::<StartRows>::new(binds).execute(c))?;
+    debug_assert_eq!(moved, expected);
+    Ok(())
+}
+
+fn cancel_queued(conn: &mut AnyConn, rows: Vec<i64>, now: UnixMs) -> StoreResult<()> {
+    for id in rows {
+        diesel::update(deliveries::table.find(id).filter(deliveries::state.eq(Step::CANCEL_QUEUED.from().code())))
+            .set((deliveries::state.eq(Step::CANCEL_QUEUED.to().code()), deliveries::updated_at_ms.eq(now.0)))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+fn skip_queued(conn: &mut AnyConn, id: DeliveryId, reason: SkipReason, now: UnixMs) -> StoreResult<()> {
+    diesel::update(deliveries::table.find(id).filter(deliveries::state.eq(Step::SKIP.from().code())))
+        .set((
+            deliveries::state.eq(Step::SKIP.to().code()),
+            deliveries::reason.eq(Db(reason)),
+            deliveries::updated_at_ms.eq(now.0),
+        ))
+        .execute(conn)?;
+    Ok(())
+}

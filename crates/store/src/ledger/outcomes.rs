@@ -1,0 +1,267 @@
+use std::collections::{BTreeMap, HashMap};
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Nullable, SmallInt, Text};
+use tidings_domain::{CampaignState, DeliveryKind, DeliveryState, UnixMs};
+
+use super::campaign::Standing;
+use super::commit::{OutcomeAnswer, OutcomeRecord, Settled};
+use super::counts::{Deltas, Owner};
+use super::step::Step;
+use super::{attempts, marks};
+use crate::connection::on;
+use crate::fixed::{Bind, Fixed, fixed_sql};
+use crate::words::Code;
+use crate::{AnyConn, CampaignId, DeliveryId, ProviderId, StoreResult, SubscriberId, WorkspaceId};
+
+/// Records how attempts ended (C4): the rows, the history, the replies, and what follows for the subscribers.
+pub(crate) fn record(
+    conn: &mut AnyConn,
+    outcomes: &[OutcomeRecord],
+    campaigns: &BTreeMap<CampaignId, Standing>,
+    deltas: &mut Deltas,
+    now: UnixMs,
+) -> StoreResult<Vec<OutcomeAnswer>> {
+    if outcomes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut facts = load_facts(conn, outcomes)?;
+    let mut answers = Vec::with_capacity(outcomes.len());
+    let mut endings = Vec::with_capacity(outcomes.len());
+    for outcome in outcomes {
+        let ending = facts.remove(&outcome.delivery).and_then(|fact| Ending::of(outcome, fact, now));
+        answers.push(if ending.is_some() { OutcomeAnswer::Recorded } else { OutcomeAnswer::Lost });
+        endings.extend(ending);
+    }
+    // In id order, so that two groups never wait for each other's rows.
+    endings.sort_by_key(|ending| ending.fact.id);
+    rows::end(conn, &endings, now)?;
+    for ending in endings.iter().filter(|e| e.fact.is_counted()) {
+        deltas.step(ending.fact.owner(), ending.step, 1);
+    }
+    attempts::record(conn, &endings, now)?;
+    marks::apply(conn, &endings, now)?;
+    cancel_late(conn, &endings, campaigns, deltas, now)?;
+    Ok(answers)
+}
+
+/// The row as it stands before its outcome.
+#[derive(Queryable)]
+pub(crate) struct Facts {
+    pub id: DeliveryId,
+    pub workspace: WorkspaceId,
+    pub campaign: CampaignId,
+    pub provider: ProviderId,
+    pub kind: Code<DeliveryKind>,
+    pub state: Code<DeliveryState>,
+    pub attempt: i16,
+    pub first_attempt: Option<i64>,
+    pub subscriber: Option<SubscriberId>,
+    pub recipient: String,
+    pub has_soft_bounces: bool,
+}
+
+impl Facts {
+    /// A test message is no part of the campaign's sums, and its fate says nothing of a subscriber.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.kind.0 == DeliveryKind::Campaign
+    }
+
+    pub(crate) fn owner(&self) -> Owner {
+        Owner { workspace: self.workspace, campaign: self.campaign, provider: self.provider }
+    }
+
+    /// The row waits for this attempt: queued with the job's number, or its intent is committed, which raised the number.
+    /// A row that recovery called in doubt may still learn what became of it.
+    fn waits_for(&self, outcome: &OutcomeRecord) -> bool {
+        let number = match self.state.0 {
+            DeliveryState::Queued => outcome.attempt,
+            DeliveryState::Sending | DeliveryState::InDoubt => outcome.attempt.saturating_add(1),
+            _ => return false,
+        };
+        self.campaign == outcome.campaign && self.attempt == number
+    }
+}
+
+/// An outcome that its row takes: the legal step with everything that goes with it.
+pub(crate) struct Ending<'a> {
+    pub fact: Facts,
+    pub step: Step,
+    /// The row's attempt number from now on.
+    pub attempt: i16,
+    pub next_at: Option<i64>,
+    pub outcome: &'a OutcomeRecord,
+}
+
+impl<'a> Ending<'a> {
+    fn of(outcome: &'a OutcomeRecord, fact: Facts, now: UnixMs) -> Option<Self> {
+        if !fact.waits_for(outcome) {
+            return None;
+        }
+        let (to, next_at, costs_attempt) = match outcome.settled {
+            Settled::Accepted => (DeliveryState::Accepted, None, true),
+            Settled::Deferred { until, costs_attempt } => (DeliveryState::Deferred, Some(until.0), costs_attempt),
+            Settled::HardBounced => (DeliveryState::HardBounced, None, true),
+            Settled::SoftBounced => (DeliveryState::SoftBounced, None, true),
+            Settled::Failed => (DeliveryState::Failed, None, true),
+            Settled::InDoubt => (DeliveryState::InDoubt, None, true),
+        };
+        let step = Step::new(fact.state.0, to)?;
+        let raise = i16::from(fact.state.0 == DeliveryState::Queued && costs_attempt);
+        let first_attempt = fact.first_attempt.or(Some(now.0));
+        let attempt = fact.attempt.saturating_add(raise);
+        Some(Self { fact: Facts { first_attempt, ..fact }, step, attempt, next_at, outcome })
+    }
+
+    /// The number of this attempt in the row's history.
+    pub(crate) fn number(&self) -> i16 {
+        self.outcome.attempt.saturating_add(1)
+    }
+
+    /// Why; never empty where the schema asks for a reason.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        let words = self.outcome.reason.as_deref();
+        if self.step.to() == DeliveryState::Accepted { words } else { words.or(Some("undetermined")) }
+    }
+}
+
+macro_rules! facts_text {
+    ($ids:literal, $lock:literal) => {
+        concat!(
+            "SELECT d.id, d.workspace_id, d.campaign_id, d.provider_id, d.kind, d.state, d.attempt, d.first_attempt_at_ms, \
+             d.subscriber_id, d.recipient, COALESCE(s.soft_bounces > 0, FALSE) \
+             FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber_id WHERE d.id ", $ids, $lock
+        )
+    };
+}
+
+fixed_sql!(OutcomeFacts -> (BigInt, BigInt, BigInt, BigInt, SmallInt, SmallInt, SmallInt, Nullable<BigInt>, Nullable<BigInt>, Text, Bool),
+    lite: facts_text!("IN (SELECT value FROM json_each(?))", ""),
+    pg: facts_text!("= ANY(?)", " ORDER BY d.id FOR UPDATE OF d"));
+
+fn load_facts(conn: &mut AnyConn, outcomes: &[OutcomeRecord]) -> StoreResult<HashMap<DeliveryId, Facts>> {
+    let ids = Bind::ids(outcomes.iter().map(|o| o.delivery.0));
+    let rows: Vec<Facts> = on!(conn, |c| Fixed::<OutcomeFacts>::new([ids]).load(c))?;
+    Ok(rows.into_iter().map(|fact| (fact.id, fact)).collect())
+}
+
+/// A refusal that comes back after its campaign was cancelled must not leave a row that waits for a next attempt.
+fn cancel_late(
+    conn: &mut AnyConn,
+    endings: &[Ending],
+    campaigns: &BTreeMap<CampaignId, Standing>,
+    deltas: &mut Deltas,
+    now: UnixMs,
+) -> StoreResult<()> {
+    let cancelled = |id| campaigns.get(&id).is_some_and(|c| c.state == CampaignState::Cancelled);
+    let late = endings.iter().filter(|e| e.next_at.is_some() && e.fact.is_counted() && cancelled(e.fact.campaign));
+    for ending in late {
+        rows::cancel_deferred(conn, ending.fact.id, now)?;
+        deltas.step(ending.fact.owner(), Step::CANCEL_DEFERRED, 1);
+    }
+    Ok(())
+}
+
+/// The statements that write the rows. SQLite takes them one by one, which costs it a few microseconds each; PostgreSQL
+/// takes them all at once, because each statement is a round trip.
+mod rows {
+    use super::*;
+    use crate::schema::deliveries;
+
+    pub(super) fn end(conn: &mut AnyConn, endings: &[Ending], now: UnixMs) -> StoreResult<()> {
+        match conn {
+            AnyConn::Lite(c) => endings.iter().try_for_each(|ending| end_one(c, ending, now)),
+            AnyConn::Pg(c) => end_all(c, endings, now),
+        }
+    }
+
+    fn end_one(conn: &mut SqliteConnection, ending: &Ending, now: UnixMs) -> StoreResult<()> {
+        let reply = ending.outcome.reply.as_ref();
+        let guarded = deliveries::table
+            .find(ending.fact.id)
+            .filter(deliveries::state.eq(ending.step.from().code()))
+            .filter(deliveries::attempt.eq(ending.fact.attempt));
+        let moved = diesel::update(guarded)
+            .set((
+                deliveries::state.eq(ending.step.to().code()),
+                deliveries::attempt.eq(ending.attempt),
+                deliveries::first_attempt_at_ms.eq(ending.fact.first_attempt),
+                deliveries::next_at_ms.eq(ending.next_at),
+                deliveries::updated_at_ms.eq(now.0),
+                deliveries::route_id.eq(ending.outcome.route),
+                deliveries::reply_code.eq(reply.and_then(|r| r.small_code())),
+                deliveries::enhanced.eq(reply.and_then(|r| r.enhanced.as_deref())),
+                deliveries::reason.eq(ending.reason()),
+                deliveries::reply.eq(reply.map(|r| r.text.as_str())),
+            ))
+            .execute(conn)?;
+        debug_assert_eq!(moved, 1);
+        Ok(())
+    }
+
+    /// One row of the JSON that carries a whole group to PostgreSQL.
+    #[derive(serde::Serialize)]
+    struct Line<'a> {
+        id: i64,
+        old_state: i16,
+        old_attempt: i16,
+        state: i16,
+        attempt: i16,
+        first_at: Option<i64>,
+        next_at: Option<i64>,
+        route: Option<i64>,
+        code: Option<i16>,
+        enhanced: Option<&'a str>,
+        reason: Option<&'a str>,
+        reply: Option<String>,
+    }
+
+    impl<'a> Line<'a> {
+        fn of(ending: &'a Ending) -> Self {
+            let reply = ending.outcome.reply.as_ref();
+            Self {
+                id: ending.fact.id.0,
+                old_state: ending.step.from().code(),
+                old_attempt: ending.fact.attempt,
+                state: ending.step.to().code(),
+                attempt: ending.attempt,
+                first_at: ending.fact.first_attempt,
+                next_at: ending.next_at,
+                route: ending.outcome.route.map(|r| r.0),
+                code: reply.and_then(|r| r.small_code()),
+                enhanced: reply.and_then(|r| r.enhanced.as_deref()),
+                reason: ending.reason(),
+                reply: reply.map(|r| crate::text::storable(&r.text).into_owned()),
+            }
+        }
+    }
+
+    fixed_sql!(EndRows -> (),
+        lite: "SELECT ?, ?",
+        pg: "UPDATE deliveries d SET state = x.state, attempt = x.attempt, first_attempt_at_ms = x.first_at, \
+             next_at_ms = x.next_at, updated_at_ms = ?, route_id = x.route, reply_code = x.code, enhanced = x.enhanced, \
+             reason = x.reason, reply = x.reply \
+             FROM json_to_recordset(CAST(? AS json)) AS x(id bigint, old_state smallint, old_attempt smallint, \
+             state smallint, attempt smallint, first_at bigint, next_at bigint, route bigint, code smallint, \
+             enhanced text, reason text, reply text) \
+             WHERE d.id = x.id AND d.state = x.old_state AND d.attempt = x.old_attempt");
+
+    fn end_all(conn: &mut PgConnection, endings: &[Ending], now: UnixMs) -> StoreResult<()> {
+        let lines: Vec<Line> = endings.iter().map(Line::of).collect();
+        let json = serde_json::to_string(&lines).map_err(|e| crate::StoreError::Corrupt(e.to_string()))?;
+        let moved = Fixed::<EndRows>::new([Bind::Int(now.0), Bind::Text(json)]).execute(conn)?;
+        debug_assert_eq!(moved, endings.len());
+        Ok(())
+    }
+
+    pub(super) fn cancel_deferred(conn: &mut AnyConn, id: DeliveryId, now: UnixMs) -> StoreResult<()> {
+        diesel::update(deliveries::table.find(id).filter(deliveries::state.eq(Step::CANCEL_DEFERRED.from().code())))
+            .set((
+                deliveries::state.eq(Step::CANCEL_DEFERRED.to().code()),
+                deliveries::next_at_ms.eq(None::<i64>),
+                deliveries::updated_at_ms.eq(now.0),
+            ))
+            .execute(conn)?;
+        Ok(())
+    }
+}

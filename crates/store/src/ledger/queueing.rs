@@ -1,0 +1,213 @@
+use std::sync::Arc;
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, SmallInt};
+use tidings_domain::{DeliveryKind, Lane, UnixMs};
+
+use super::counts::{Deltas, Owner};
+use super::providers;
+use super::step::Step;
+use crate::connection::on;
+use crate::fixed::{Bind, Fixed, fixed_sql};
+use crate::words::Code;
+use crate::{AnyConn, CampaignId, DeliveryId, ProviderId, RouteId, Store, StoreResult, WorkspaceId};
+
+/// What the queue has to know of a row: ids, and where it belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedJob {
+    pub delivery: DeliveryId,
+    pub campaign: CampaignId,
+    pub attempt: i16,
+    pub lane: Lane,
+    pub provider: Arc<str>,
+    pub route: Option<RouteId>,
+}
+
+/// A row that lives in the queue, found again when the queue is rebuilt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenJob {
+    pub job: QueuedJob,
+    /// `None`: ready now. Else the row is deferred until then; [`Store::take_due`] brings it back.
+    pub due: Option<UnixMs>,
+}
+
+impl Store {
+    /// Moves the campaign's pending rows to queued, of the first `limit` those whose domain's provider is known, and
+    /// returns their jobs for the queue. A crash before the push loses nothing: [`Store::open_jobs`] finds them.
+    ///
+    /// # Errors
+    /// The transaction could not be committed.
+    pub async fn queue_pending(&self, campaign: CampaignId, limit: i64, now: UnixMs) -> StoreResult<Vec<QueuedJob>> {
+        let mut binds = queue_binds(now);
+        binds.extend([Bind::Int(campaign.0), Bind::Int(limit), Bind::Int(now.0)]);
+        self.write(move |conn| {
+            let rows: Vec<Row> = on!(conn, |c| Fixed::<QueueCampaign>::new(binds).load(c))?;
+            count(conn, &rows, Step::QUEUE, ProviderBefore::Unknown)?;
+            jobs(conn, rows)
+        })
+        .await
+    }
+
+    /// As [`Store::queue_pending`], for test messages of all campaigns.
+    ///
+    /// # Errors
+    /// The transaction could not be committed.
+    pub async fn queue_tests(&self, limit: i64, now: UnixMs) -> StoreResult<Vec<QueuedJob>> {
+        let mut binds = queue_binds(now);
+        binds.extend([Bind::Int(limit), Bind::Int(now.0)]);
+        self.write(move |conn| {
+            let rows: Vec<Row> = on!(conn, |c| Fixed::<QueueTests>::new(binds).load(c))?;
+            jobs(conn, rows)
+        })
+        .await
+    }
+
+    /// Moves deferred rows whose time has come back to queued, the longest due first, and returns their jobs.
+    ///
+    /// # Errors
+    /// The transaction could not be committed.
+    pub async fn take_due(&self, now: UnixMs, limit: i64) -> StoreResult<Vec<QueuedJob>> {
+        self.write(move |conn| {
+            let binds = [
+                Bind::Int(i64::from(Step::WAKE.to().code())),
+                Bind::Int(now.0),
+                Bind::Int(i64::from(Step::WAKE.from().code())),
+                Bind::Int(now.0),
+                Bind::Int(limit),
+            ];
+            let rows: Vec<Row> = on!(conn, |c| Fixed::<WakeRows>::new(binds).load(c))?;
+            count(conn, &rows, Step::WAKE, ProviderBefore::Same)?;
+            jobs(conn, rows)
+        })
+        .await
+    }
+
+    /// Queued and deferred rows of all campaigns in id order, a page at a time, to rebuild the queue from the ledger.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn open_jobs(&self, after: DeliveryId, limit: i64) -> StoreResult<Vec<OpenJob>> {
+        self.read(move |conn| {
+            let binds = [Bind::Int(after.0), Bind::Int(limit)];
+            let rows: Vec<Row> = on!(conn, |c| Fixed::<OpenRows>::new(binds).load(c))?;
+            let due: Vec<Option<i64>> = rows.iter().map(|row| row.next_at).collect();
+            let jobs = jobs(conn, rows)?;
+            Ok(jobs.into_iter().zip(due).map(|(job, due)| OpenJob { job, due: due.map(UnixMs) }).collect())
+        })
+        .await
+    }
+}
+
+type RowType = (BigInt, BigInt, BigInt, SmallInt, SmallInt, SmallInt, BigInt, Nullable<BigInt>, Nullable<BigInt>);
+
+#[derive(Queryable)]
+struct Row {
+    delivery: DeliveryId,
+    workspace: WorkspaceId,
+    campaign: CampaignId,
+    kind: Code<DeliveryKind>,
+    lane: Code<Lane>,
+    attempt: i16,
+    provider: ProviderId,
+    route: Option<RouteId>,
+    next_at: Option<i64>,
+}
+
+/// What a job's statement returns; the route is the row's own or its campaign's.
+macro_rules! job_columns {
+    () => {
+        "id, workspace_id, campaign_id, kind, lane, attempt, provider_id, \
+         COALESCE(route_id, (SELECT c.route_id FROM campaigns c WHERE c.id = campaign_id)), next_at_ms"
+    };
+}
+
+macro_rules! queue_text {
+    ($rows:literal, $domain:literal, $lock:literal) => {
+        concat!(
+            "UPDATE deliveries SET state = ?, updated_at_ms = ?, provider_id = \
+             (SELECT r.provider_id FROM recipient_domains r WHERE r.domain = ",
+            $domain,
+            ") \
+             WHERE state = ? AND id IN (SELECT p.id FROM \
+             (SELECT id, ",
+            $domain,
+            " AS domain FROM deliveries WHERE ",
+            $rows,
+            " ORDER BY id LIMIT ?",
+            $lock,
+            ") p \
+             JOIN recipient_domains f ON f.domain = p.domain AND f.expires_at_ms > ?) RETURNING ",
+            job_columns!()
+        )
+    };
+}
+
+fixed_sql!(QueueCampaign -> RowType,
+    lite: queue_text!("campaign_id = ? AND state = 0 AND state < 10 AND kind = 0",
+        "substr(recipient, instr(recipient, '@') + 1)", ""),
+    pg: queue_text!("campaign_id = ? AND state = 0 AND state < 10 AND kind = 0",
+        "split_part(recipient, '@', 2)", " FOR UPDATE"));
+
+fixed_sql!(QueueTests -> RowType,
+    lite: queue_text!("kind = 1 AND state = 0", "substr(recipient, instr(recipient, '@') + 1)", ""),
+    pg: queue_text!("kind = 1 AND state = 0", "split_part(recipient, '@', 2)", " FOR UPDATE"));
+
+fn queue_binds(now: UnixMs) -> Vec<Bind> {
+    let (from, to) = (Step::QUEUE.from().code(), Step::QUEUE.to().code());
+    vec![Bind::Int(i64::from(to)), Bind::Int(now.0), Bind::Int(i64::from(from))]
+}
+
+macro_rules! wake_text {
+    ($lock:literal) => {
+        concat!(
+            "UPDATE deliveries SET state = ?, next_at_ms = NULL, updated_at_ms = ? WHERE state = ? AND id IN \
+             (SELECT id FROM deliveries WHERE state = 3 AND next_at_ms <= ? ORDER BY next_at_ms LIMIT ?",
+            $lock,
+            ") \
+             RETURNING ",
+            job_columns!()
+        )
+    };
+}
+
+fixed_sql!(WakeRows -> RowType, lite: wake_text!(""), pg: wake_text!(" FOR UPDATE SKIP LOCKED"));
+
+fixed_sql!(OpenRows -> RowType,
+    concat!("SELECT ", job_columns!(), " FROM deliveries WHERE id > ? AND state IN (1, 3) AND state < 10 \
+             ORDER BY id LIMIT ?"));
+
+enum ProviderBefore {
+    Unknown,
+    Same,
+}
+
+fn count(conn: &mut AnyConn, rows: &[Row], step: Step, before: ProviderBefore) -> StoreResult<()> {
+    let mut deltas = Deltas::default();
+    for row in rows.iter().filter(|row| row.kind.0 == DeliveryKind::Campaign) {
+        let now = Owner { workspace: row.workspace, campaign: row.campaign, provider: row.provider };
+        let then = match before {
+            ProviderBefore::Unknown => Owner { provider: ProviderId(0), ..now },
+            ProviderBefore::Same => now,
+        };
+        deltas.add(then, step.from(), "", -1);
+        deltas.add(now, step.to(), "", 1);
+    }
+    deltas.write(conn)
+}
+
+/// In id order: RETURNING promises none.
+fn jobs(conn: &mut AnyConn, mut rows: Vec<Row>) -> StoreResult<Vec<QueuedJob>> {
+    rows.sort_unstable_by_key(|row| row.delivery);
+    let names = providers::names(conn, rows.iter().map(|row| row.provider))?;
+    let job = |row: Row| {
+        Some(QueuedJob {
+            delivery: row.delivery,
+            campaign: row.campaign,
+            attempt: row.attempt,
+            lane: row.lane.0,
+            provider: Arc::clone(names.get(&row.provider)?),
+            route: row.route,
+        })
+    };
+    Ok(rows.into_iter().filter_map(job).collect())
+}

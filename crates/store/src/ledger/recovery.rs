@@ -1,0 +1,57 @@
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, SmallInt};
+use tidings_domain::{DeliveryKind, UnixMs};
+
+use super::counts::{Deltas, Owner};
+use super::step::Step;
+use crate::connection::on;
+use crate::fixed::{Bind, Fixed, fixed_sql};
+use crate::words::Code;
+use crate::{CampaignId, ProviderId, Store, StoreResult, WorkspaceId};
+
+/// Why a row that was in flight at the end of the process stands in doubt.
+const INTERRUPTED: &str = "interrupted: the process ended between the final dot and its reply";
+
+/// What the start of a process found of the one before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Attempts whose intent was committed and whose outcome never was: nobody knows whether they arrived.
+    pub in_doubt: i64,
+}
+
+impl Store {
+    /// Calls every attempt in flight in doubt (C5). Only for a process that alone sends from this database, before it
+    /// starts to: with several, another's attempts are in flight too.
+    ///
+    /// # Errors
+    /// The transaction could not be committed.
+    pub async fn recover(&self, now: UnixMs) -> StoreResult<Recovered> {
+        self.write(move |conn| {
+            let binds = [
+                Bind::Int(i64::from(Step::LOSE_SIGHT.to().code())),
+                Bind::Text(INTERRUPTED.to_owned()),
+                Bind::Int(now.0),
+                Bind::Int(i64::from(Step::LOSE_SIGHT.from().code())),
+            ];
+            let rows: Vec<(WorkspaceId, CampaignId, ProviderId, Code<DeliveryKind>)> =
+                on!(conn, |c| Fixed::<LoseSight>::new(binds).load(c))?;
+            let mut deltas = Deltas::default();
+            for (workspace, campaign, provider, kind) in &rows {
+                if kind.0 == DeliveryKind::Campaign {
+                    let owner = Owner { workspace: *workspace, campaign: *campaign, provider: *provider };
+                    deltas.step(owner, Step::LOSE_SIGHT, 1);
+                }
+            }
+            deltas.write(conn)?;
+            Ok(Recovered { in_doubt: i64::try_from(rows.len()).unwrap_or(i64::MAX) })
+        })
+        .await
+    }
+}
+
+fixed_sql!(
+    /// No more rows than there were connections: the open index is read once, at start.
+    LoseSight -> (BigInt, BigInt, BigInt, SmallInt),
+    "UPDATE deliveries SET state = ?, reason = ?, updated_at_ms = ? WHERE state = ? AND state < 10 \
+     RETURNING workspace_id, campaign_id, provider_id, kind"
+);

@@ -1,0 +1,75 @@
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+use tidings_domain::UnixMs;
+
+use crate::connection::on;
+use crate::schema::workers;
+use crate::{Store, StoreResult};
+
+/// A process that sends or looks after the sending, as it last spoke of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = workers)]
+pub struct Heartbeat {
+    /// Chosen by the process at its start; no two are alike.
+    pub id: String,
+    pub role: String,
+    pub host: String,
+    pub version: String,
+    pub started_at_ms: i64,
+    pub heartbeat_at_ms: i64,
+    /// Open connections now.
+    pub connections: i64,
+    /// Attempts since its start.
+    pub attempts: i64,
+}
+
+impl Store {
+    /// Says that a worker lives.
+    ///
+    /// # Errors
+    /// The transaction could not be committed.
+    pub async fn beat(&self, beat: Heartbeat) -> StoreResult<()> {
+        self.write(move |conn| {
+            on!(conn, |c| diesel::insert_into(workers::table)
+                .values(&beat)
+                .on_conflict(workers::id)
+                .do_update()
+                .set((
+                    workers::heartbeat_at_ms.eq(excluded(workers::heartbeat_at_ms)),
+                    workers::connections.eq(excluded(workers::connections)),
+                    workers::attempts.eq(excluded(workers::attempts)),
+                ))
+                .execute(c))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// All workers known, by id; as many as there are processes.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn workers(&self) -> StoreResult<Vec<Heartbeat>> {
+        self.read(|conn| Ok(workers::table.order(workers::id).select(Heartbeat::as_select()).load(conn)?)).await
+    }
+
+    /// A worker that stops says so.
+    ///
+    /// # Errors
+    /// The transaction could not be committed.
+    pub async fn remove_worker(&self, id: &str) -> StoreResult<()> {
+        let id = id.to_owned();
+        self.write(move |conn| Ok(diesel::delete(workers::table.find(id)).execute(conn).map(|_| ())?)).await
+    }
+
+    /// Forgets workers that have been silent since `before`. Returns how many.
+    ///
+    /// # Errors
+    /// The transaction could not be committed.
+    pub async fn forget_silent_workers(&self, before: UnixMs) -> StoreResult<usize> {
+        self.write(move |conn| {
+            Ok(diesel::delete(workers::table.filter(workers::heartbeat_at_ms.lt(before.0))).execute(conn)?)
+        })
+        .await
+    }
+}
