@@ -16,14 +16,6 @@ const ATTRIBUTE_SAMPLE_ROWS: i64 = 500;
 /// How many of the newest imports are looked at for the names of their columns.
 const IMPORT_SAMPLE_ROWS: i64 = 50;
 
-/// A list with the number of its active subscriptions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListChoice {
-    pub id: ListId,
-    pub name: String,
-    pub subscribed: i64,
-}
-
 #[derive(QueryableByName)]
 struct Count {
     #[diesel(sql_type = BigInt)]
@@ -31,25 +23,6 @@ struct Count {
 }
 
 impl Workspace {
-    /// Every list with its size, by name.
-    ///
-    /// # Errors
-    /// The database's own.
-    pub async fn list_choices(&self) -> StoreResult<Vec<ListChoice>> {
-        self.read(|conn, ws| {
-            let rows: Vec<(ListId, String, Option<i64>)> = lists::table
-                .left_join(
-                    list_counts::table.on(list_counts::list_id.eq(lists::id).and(list_counts::status.eq("subscribed"))),
-                )
-                .filter(lists::workspace_id.eq(ws.0))
-                .order(lists::name)
-                .select((lists::id, lists::name, list_counts::n.nullable()))
-                .load(conn)?;
-            Ok(rows.into_iter().map(|(id, name, n)| ListChoice { id, name, subscribed: n.unwrap_or(0) }).collect())
-        })
-        .await
-    }
-
     /// What the lists would come to now. Costs one probe for each subscription on all but the largest included list, on
     /// the excluded lists, and for each suppression; one included list alone costs nothing.
     ///
@@ -107,7 +80,7 @@ fn names(samples: &[String], mappings: &[String]) -> Vec<String> {
     }
     for mapping in mappings {
         let Ok(serde_json::Value::Array(columns)) = serde_json::from_str(mapping) else { continue };
-        let fields = columns.iter().filter_map(|c| c.get("field")?.as_str()?.strip_prefix("attribute:"));
+        let fields = columns.iter().filter_map(|c| c["field"].as_str()?.strip_prefix("attribute:"));
         found.extend(fields.map(str::to_owned));
     }
     found.into_iter().collect()
@@ -181,6 +154,7 @@ fn excluded(conn: &mut AnyConn, include: &[SizedList], exclude: &[SizedList]) ->
     )
 }
 
+/// Whose address, or domain, is suppressed, and whose mailbox is known not to work: each person once.
 fn suppressed(
     conn: &mut AnyConn,
     ws: WorkspaceId,
@@ -192,34 +166,40 @@ fn suppressed(
     if !exclude.is_empty() {
         in_audience = format!("{in_audience} AND NOT {}", subscribed_to(exclude, "s.id"));
     }
-    let live = |p: &str, kind: &str| {
+    let rule = |kind: &str| {
         format!(
-            "{p}.workspace_id = {ws} AND {p}.kind = '{kind}' AND ({p}.expires_at_ms IS NULL OR {p}.expires_at_ms > {})",
+            "p.workspace_id = {ws} AND p.kind = '{kind}' AND (p.expires_at_ms IS NULL OR p.expires_at_ms > {})",
             now.0
         )
     };
-    let by_address = count(
+    let (address, domain) = (rule("address"), rule("domain"));
+    let not_by_address = format!("NOT EXISTS (SELECT 1 FROM suppressions p WHERE {address} AND p.value = s.email)");
+    let mut n = count(
         conn,
         format!(
             "SELECT COUNT(*) AS n FROM suppressions p JOIN subscribers s ON s.workspace_id = {ws} AND s.email = p.value \
-             WHERE {} AND {in_audience}",
-            live("p", "address")
+             WHERE {address} AND {in_audience}"
         ),
     )?;
-    if !has_domain_rules(conn, ws)? {
-        return Ok(by_address);
+    let mut not_by_domain = "TRUE".to_owned();
+    if has_domain_rules(conn, ws)? {
+        n += count(
+            conn,
+            format!(
+                "SELECT COUNT(*) AS n FROM subscribers s JOIN suppressions p ON p.value = s.domain \
+                 WHERE s.workspace_id = {ws} AND {domain} AND {not_by_address} AND {in_audience}"
+            ),
+        )?;
+        not_by_domain = format!("NOT EXISTS (SELECT 1 FROM suppressions p WHERE {domain} AND p.value = s.domain)");
     }
-    let by_domain_alone = count(
+    n += count(
         conn,
         format!(
-            "SELECT COUNT(*) AS n FROM subscribers s JOIN suppressions d ON d.value = s.domain \
-             WHERE s.workspace_id = {ws} AND {} AND NOT EXISTS (SELECT 1 FROM suppressions p WHERE {} AND p.value = s.email) \
-             AND {in_audience}",
-            live("d", "domain"),
-            live("p", "address")
+            "SELECT COUNT(*) AS n FROM subscribers s WHERE s.workspace_id = {ws} AND s.status <> 'active' \
+             AND {not_by_address} AND {not_by_domain} AND {in_audience}"
         ),
     )?;
-    Ok(by_address + by_domain_alone)
+    Ok(n)
 }
 
 /// Domain rules cost a walk over the subscribers; most workspaces have none.

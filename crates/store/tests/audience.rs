@@ -57,6 +57,9 @@ async fn suppressions_by_address_and_domain_count_once_and_only_while_they_last(
         )
         .await;
         assert_eq!(audience(&ws, &[1], &[]).await.suppressed, 5, "the odd half, p1 and p3 once");
+
+        sql(&store, "UPDATE subscribers SET status = 'bounced' WHERE id IN (3, 4)").await;
+        assert_eq!(audience(&ws, &[1], &[]).await.suppressed, 6, "p4's mailbox is known not to work; p3 counts once");
     }
 }
 
@@ -70,8 +73,8 @@ async fn merge_tags_come_from_people_and_from_mappings() {
              (1, 'a@x.example', 'x.example', '{\"plan\": \"pro\", \"city\": \"Ghent\"}', 0, 0), \
              (1, 'b@x.example', 'x.example', 'not json', 0, 0), \
              (2, 'c@x.example', 'x.example', '{\"secret\": \"1\"}', 0, 0); \
-             INSERT INTO imports (workspace_id, file_name, spool_path, bytes_total, state, mapping, created_at_ms, updated_at_ms) \
-             VALUES (1, 'f', 'p', 1, 'done', '[{\"header\":\"Points\",\"field\":\"attribute:points\"},{\"header\":\"e\",\"field\":\"email\"}]', 0, 0)",
+             INSERT INTO imports (workspace_id, file_name, spool_path, delete_file, auto_start, bytes_total, state, mapping, created_at_ms, updated_at_ms) \
+             VALUES (1, 'f', 'p', FALSE, TRUE, 1, 'done', '[{\"header\":\"Points\",\"field\":\"attribute:points\"},{\"header\":\"e\",\"field\":\"email\"}]', 0, 0)",
         )
         .await;
         assert_eq!(ws.attribute_names().await.expect("read"), ["city", "plan", "points"]);
