@@ -1,0 +1,123 @@
+//! Fan-out: who is in the audience, why not, and that a kill repeats nothing.
+
+mod ledger_world;
+
+use ledger_world::*;
+use tidings_domain::UnixMs;
+use tidings_store::*;
+
+#[tokio::test]
+async fn every_member_has_one_row_and_every_absence_its_reason() {
+    each(async |w: World| {
+        w.list(1, 1..=10).await;
+        w.list(2, 8..=14).await;
+        w.list(3, [2]).await;
+        w.sql(
+            "UPDATE subscriptions SET status = 'unsubscribed' WHERE list_id = 1 AND subscriber_id = 1; \
+             UPDATE subscriptions SET status = 'unsubscribed' WHERE list_id = 2 AND subscriber_id = 8; \
+             UPDATE subscribers SET status = 'bounced' WHERE id = 4; UPDATE subscribers SET status = 'on_hold' WHERE id = 9; \
+             UPDATE subscribers SET domain = 'blocked.example', email = 'x@blocked.example' WHERE id = 5",
+        )
+        .await;
+        w.suppress("address", "p2@d2.example", "complaint", None).await;
+        w.suppress("address", "p3@d3.example", "unsubscribe", None).await;
+        w.suppress("address", "p6@d2.example", "blocklist", Some(NOW.0 - 1)).await;
+        w.suppress("domain", "blocked.example", "blocklist", None).await;
+        let c = w.draft(1, &[1, 2], &[3]).await;
+        w.launch(c).await;
+        let done = w.store.fan_out(c, 100, NOW).await.expect("fans out");
+        // 13 people: 1 left his only list, 8 is still on one of two, 9 and 10 are on both.
+        assert_eq!(done, FanOut::Finished { audience_total: 13, to_send: 8 });
+        assert_eq!(
+            w.counters(c).await,
+            "0:=8 15:blocklist=1 15:excluded=1 15:hard_bounce=1 15:on_hold=1 15:unsubscribed=1"
+        );
+        assert_eq!(w.number("SELECT duplicates FROM fanouts").await, 2);
+        assert_eq!(w.number("SELECT audience_total FROM campaigns").await, 13);
+        assert_eq!(w.rows("subscriber_id = 2").await[0].reason.as_deref(), Some("excluded"));
+        assert_eq!(w.rows("subscriber_id = 6").await[0].state, 0, "an expired suppression does not count");
+        w.check_books(c).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn chunks_are_bounded_and_add_up() {
+    each(async |w: World| {
+        w.list(1, (1..=50).map(|n| n * 3)).await;
+        w.list(2, 1..=40).await;
+        let c = w.draft(1, &[1, 2], &[]).await;
+        w.launch(c).await;
+        let mut chunks = 0;
+        loop {
+            match w.store.fan_out(c, 7, NOW).await.expect("fans out") {
+                FanOut::Chunk { rows } => assert!((1..=14).contains(&rows), "{rows}"),
+                FanOut::Finished { audience_total, to_send } => {
+                    assert_eq!((audience_total, to_send), (77, 77));
+                    break;
+                }
+                FanOut::NotQueuing => panic!("it is queuing"),
+            }
+            chunks += 1;
+            w.check_books(c).await;
+        }
+        assert!(chunks >= 8, "{chunks}");
+        assert_eq!(w.number("SELECT COUNT(*) - COUNT(DISTINCT subscriber_id) FROM deliveries").await, 0);
+        assert_eq!(w.number("SELECT duplicates FROM fanouts").await, 13);
+        let again = w.store.fan_out(c, 7, NOW).await.expect("says so again");
+        assert_eq!(again, FanOut::Finished { audience_total: 77, to_send: 77 });
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_repeated_chunk_adds_nothing() {
+    each(async |w: World| {
+        w.list(1, 1..=20).await;
+        let c = w.draft(1, &[1], &[]).await;
+        w.launch(c).await;
+        w.store.fan_out(c, 8, NOW).await.expect("fans out");
+        // Worse than any kill can do: the cursor is lost while the rows stay.
+        w.sql("UPDATE fanouts SET cursor_subscriber_id = 0").await;
+        assert_eq!(w.store.fan_out(c, 8, NOW).await.expect("fans out"), FanOut::Chunk { rows: 0 });
+        while let FanOut::Chunk { .. } = w.store.fan_out(c, 8, NOW).await.expect("fans out") {}
+        assert_eq!(w.counters(c).await, "0:=20");
+        w.check_books(c).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_joins_after_the_launch_is_not_in_it() {
+    each(async |w: World| {
+        w.list(1, 1..=5).await;
+        let c = w.draft(1, &[1], &[]).await;
+        w.launch(c).await;
+        w.list(2, [6]).await;
+        w.sql("UPDATE subscriptions SET list_id = 1 WHERE subscriber_id = 6").await;
+        let done = w.store.fan_out(c, 100, NOW).await.expect("fans out");
+        assert_eq!(done, FanOut::Finished { audience_total: 5, to_send: 5 });
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_empty_audience_and_a_cancelled_campaign_end_well() {
+    each(async |w: World| {
+        let c = w.draft(1, &[], &[]).await;
+        assert_eq!(w.store.fan_out(c, 100, NOW).await.expect("looks"), FanOut::NotQueuing);
+        w.launch(c).await;
+        let done = w.store.fan_out(c, 100, NOW).await.expect("fans out");
+        assert_eq!(done, FanOut::Finished { audience_total: 0, to_send: 0 });
+
+        w.list(1, 1..=20).await;
+        let d = w.draft(2, &[1], &[]).await;
+        w.launch(d).await;
+        w.store.fan_out(d, 5, NOW).await.expect("fans out");
+        assert_eq!(w.workspace.cancel(d, "bo", UnixMs(7)).await.expect("cancels"), Applied::Yes);
+        assert_eq!(w.store.fan_out(d, 5, NOW).await.expect("looks"), FanOut::NotQueuing);
+        assert_eq!(w.number("SELECT audience_total FROM campaigns WHERE id = 2").await, 5);
+        w.check_books(d).await;
+    })
+    .await;
+}
