@@ -9,7 +9,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Messages a second.
     pub per_second: f64,
-    /// Messages that may go at once after a rest: in any window, at most `per_second × window + burst`. At least 1.
+    /// Messages that may go at once after a rest: in any window, at most `per_second × window + burst`,
+    /// and what falls into one millisecond more. At least 1.
     pub burst: u32,
     pub connections: u32,
     pub messages_per_connection: u32,

@@ -67,7 +67,7 @@ impl Queue {
 
     /// Lets a destination's reply slow everyone who speaks to it, in all lanes.
     pub async fn signal(&self, shard: &Shard, signal: Signal) {
-        engine!(self, |e| e.signal(shard, signal));
+        engine!(self, |e| e.signal(shard, &signal));
     }
 
     /// Sets the ceilings of a destination, for all its lanes. A knob that stands lower stays there and recovers.

@@ -1,0 +1,226 @@
+use super::budget::Gate;
+use super::clock::{Nanos, between, nanos};
+use super::line::Slot;
+use super::settle::{Claimed, Lease};
+use super::state::{LineId, State};
+use crate::{CloseReason, Grant, Job, MAX_JOBS_PER_CLAIM, More, Shard};
+
+/// Lines and ring entries that one call looks at before it lets others have the lock.
+const LOOKS: usize = 512;
+
+/// What one look for work found.
+pub enum Found {
+    Grant(Grant),
+    /// Nothing, until an alarm rings at this instant or something is pushed, closed or settled.
+    Nothing(Option<Nanos>),
+    /// The bound was reached; look again at once.
+    More,
+}
+
+impl State {
+    pub fn lease(&mut self, worker: &str, max_jobs: usize, now: Nanos) -> Found {
+        let chores_left = self.do_chores();
+        let mut looks = LOOKS;
+        if !self.ring_alarms(now) {
+            for lane in 0..self.listed.len() as u8 {
+                while let Some((id, messages)) = self.next_open(lane, now, &mut looks) {
+                    if let Some(grant) = self.grant(id, worker, max_jobs, messages, now) {
+                        return Found::Grant(grant);
+                    }
+                    looks = looks.saturating_sub(1);
+                }
+                if looks == 0 {
+                    return Found::More;
+                }
+            }
+            if !chores_left {
+                return Found::Nothing(self.next_alarm());
+            }
+        }
+        Found::More
+    }
+
+    /// The first line of a lane that can be served, and how many messages its gate lets through. The line stays
+    /// listed, at the front; lines before it that are empty or at a limit are taken out.
+    fn next_open(&mut self, lane: u8, now: Nanos, looks: &mut usize) -> Option<(LineId, u32)> {
+        while let Some(&budget) = self.listed[usize::from(lane)].front() {
+            if *looks == 0 {
+                return None;
+            }
+            *looks -= 1;
+            let id = LineId { budget, lane };
+            if self.has_turn(id, looks) {
+                match self.budget(budget).gate(now) {
+                    Gate::Open(messages) => return Some((id, messages)),
+                    Gate::HeldUntil(at) | Gate::NoTokenUntil(at) => self.set_budget_alarm(budget, at),
+                    // Listed again when a connection closes.
+                    Gate::NoConnection => {}
+                }
+            }
+            if *looks > 0 {
+                self.listed[usize::from(lane)].pop_front();
+                self.line(id).listed = false;
+            }
+        }
+        None
+    }
+
+    /// Some campaign of the line can be claimed from. Takes paused and dropped ones out of the front of the ring.
+    fn has_turn(&mut self, id: LineId, looks: &mut usize) -> bool {
+        while let Some(&slot) = self.line(id).ring.front() {
+            match self.campaigns.get(&slot) {
+                Some(campaign) if !campaign.paused => return true,
+                _ if *looks == 0 => return false,
+                _ => {
+                    *looks -= 1;
+                    self.line(id).ring.pop_front();
+                    self.leave_ring(id, slot);
+                }
+            }
+        }
+        false
+    }
+
+    /// For a pile whose ring entry was taken out: parks it if the campaign is paused.
+    fn leave_ring(&mut self, id: LineId, slot: Slot) {
+        if let Some(pile) = self.piles.get_mut(&(id.number(), slot)) {
+            pile.in_ring = false;
+            self.offer(id, slot);
+        }
+    }
+
+    fn grant(&mut self, id: LineId, worker: &str, max_jobs: usize, messages: u32, now: Nanos) -> Option<Grant> {
+        self.listed[usize::from(id.lane)].pop_front();
+        self.line(id).listed = false;
+        let limit = self.budget(id.budget).message_limit();
+        let claimed = self.take(id, max_jobs.clamp(1, MAX_JOBS_PER_CLAIM).min(messages as usize), now);
+        self.list_quietly(id);
+        if claimed.is_empty() {
+            return None;
+        }
+        let budget = self.budget(id.budget);
+        budget.connections += 1;
+        let shard = Shard { lane: id.lane, name: budget.name.clone() };
+        let jobs: Vec<Job> = claimed.iter().map(|c| c.job).collect();
+        self.last_fence += 1;
+        let fence = self.last_fence;
+        let expires = now.saturating_add(nanos(self.options.lease));
+        let messages = jobs.len() as u32;
+        self.leases
+            .insert(fence, Lease { line: id, worker: worker.into(), expires, claimed: claimed.into(), messages });
+        Some(Grant { id: fence, fence, shard, jobs, messages_left: left(limit, messages) })
+    }
+
+    /// To the end of the list, without calling for a waiter: the one at work sees to it.
+    fn list_quietly(&mut self, id: LineId) {
+        let newly = self.newly_listed;
+        self.list(id);
+        self.newly_listed = newly;
+    }
+
+    /// Takes up to `max` jobs, one from each campaign in turn, and charges them.
+    fn take(&mut self, id: LineId, max: usize, now: Nanos) -> Vec<Claimed> {
+        let mut claimed = Vec::with_capacity(max.min(self.line(id).ready));
+        let mut looks = LOOKS;
+        while claimed.len() < max && self.has_turn(id, &mut looks) {
+            let line = self.line(id);
+            let alone = line.ring.len() == 1;
+            let Some(slot) = line.ring.pop_front() else { break };
+            let turn = if alone { max - claimed.len() } else { 1 };
+            self.take_from(id, slot, turn, &mut claimed);
+        }
+        let count = claimed.len() as u32;
+        self.line(id).ready -= claimed.len();
+        self.line(id).leased += claimed.len();
+        self.budget(id.budget).charge(now, count);
+        claimed
+    }
+
+    fn take_from(&mut self, id: LineId, slot: Slot, turn: usize, claimed: &mut Vec<Claimed>) {
+        let (Some(campaign), Some(pile)) = (self.campaigns.get_mut(&slot), self.piles.get_mut(&(id.number(), slot)))
+        else {
+            return;
+        };
+        let before = claimed.len();
+        let jobs = std::iter::from_fn(|| pile.ready.pop_front()).take(turn);
+        claimed.extend(jobs.map(|job| Claimed { slot, job: job.job(campaign.id) }));
+        let count = claimed.len() - before;
+        campaign.ready -= count;
+        campaign.leased += count;
+        pile.in_ring = !pile.ready.is_empty();
+        if pile.in_ring {
+            self.line(id).ring.push_back(slot);
+        } else {
+            self.tidy(id, slot);
+        }
+    }
+
+    /// Claims again for an open connection. `idle_workers` is how many wait for work: while one does, nobody need
+    /// give way.
+    pub fn more(&mut self, grant: &Grant, max_jobs: usize, idle_workers: usize, now: Nanos) -> More {
+        self.do_chores();
+        self.ring_alarms(now);
+        let expires = now.saturating_add(nanos(self.options.lease));
+        let Some(lease) = self.leases.get_mut(&grant.id) else { return More::Close(CloseReason::LeaseLost) };
+        lease.expires = expires;
+        let (id, carried) = (lease.line, lease.messages);
+        if let Some(reason) = self.must_close(id, carried, idle_workers, now) {
+            return More::Close(reason);
+        }
+        if !self.has_turn(id, &mut LOOKS.clone()) {
+            return More::Empty;
+        }
+        let budget = self.budget(id.budget);
+        let room = budget.tokens(now).min(left(budget.message_limit(), carried));
+        if room == 0 {
+            return More::Wait(between(now, budget.next_token_at(now)));
+        }
+        let claimed = self.take(id, max_jobs.clamp(1, MAX_JOBS_PER_CLAIM).min(room as usize), now);
+        let jobs = claimed.iter().map(|c| c.job).collect();
+        if let Some(lease) = self.leases.get_mut(&grant.id) {
+            lease.messages = lease.messages.saturating_add(claimed.len() as u32);
+            lease.claimed.extend(claimed);
+        }
+        More::Jobs(jobs)
+    }
+
+    fn must_close(&mut self, id: LineId, carried: u32, idle_workers: usize, now: Nanos) -> Option<CloseReason> {
+        let budget = self.budget(id.budget);
+        if budget.held_until(now).is_some() {
+            return Some(CloseReason::Held);
+        }
+        if budget.connections > budget.connection_limit() {
+            return Some(CloseReason::TooManyConnections);
+        }
+        if left(budget.message_limit(), carried) == 0 {
+            return Some(CloseReason::MessagesUsedUp);
+        }
+        // A token that this lane took would be missing there.
+        let own_lower = (0..id.lane).any(|lane| self.has_turn(LineId { budget: id.budget, lane }, &mut LOOKS.clone()));
+        if own_lower {
+            return Some(CloseReason::LowerLaneWaits);
+        }
+        if idle_workers > 0 {
+            return None;
+        }
+        if (0..id.lane).any(|lane| self.somebody_waits(lane, id, now)) {
+            return Some(CloseReason::LowerLaneWaits);
+        }
+        let had_turn = carried >= self.options.turn_messages;
+        (had_turn && self.somebody_waits(id.lane, id, now)).then_some(CloseReason::TurnOver)
+    }
+
+    /// A line of this lane, of another destination, can be served, and fewer were told to make way than there are.
+    fn somebody_waits(&mut self, lane: u8, for_line: LineId, now: Nanos) -> bool {
+        let Some((first, _)) = self.next_open(lane, now, &mut LOOKS.clone()) else { return false };
+        let list = &self.listed[usize::from(lane)];
+        let others = list.len() - usize::from(first.budget == for_line.budget);
+        let waits = others > self.told_to_close;
+        self.told_to_close += usize::from(waits);
+        waits
+    }
+}
+
+const fn left(limit: u32, carried: u32) -> u32 {
+    if limit == u32::MAX { u32::MAX } else { limit.saturating_sub(carried) }
+}

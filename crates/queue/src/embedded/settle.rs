@@ -1,0 +1,177 @@
+use std::collections::VecDeque;
+
+use super::clock::{Nanos, nanos};
+use super::fifo::Packed;
+use super::line::{Pile, Slot};
+use super::state::{LineId, State};
+use crate::{Grant, Job, LeaseState, Limits, Settle, Shard, Signal};
+
+/// Destinations that one call examines for being long idle.
+const FORGET_STEPS: usize = 2_000;
+
+/// One connection slot in somebody's hands.
+#[derive(Debug)]
+pub struct Lease {
+    pub line: LineId,
+    pub worker: Box<str>,
+    pub expires: Nanos,
+    /// Claimed and not settled.
+    pub claimed: VecDeque<Claimed>,
+    /// Messages charged to this connection.
+    pub messages: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Claimed {
+    pub slot: Slot,
+    pub job: Job,
+}
+
+impl State {
+    pub fn settle(&mut self, grant: &Grant, settled: &[(Job, Settle)], now: Nanos) -> LeaseState {
+        if self.extend(grant, now) == LeaseState::Lost {
+            return LeaseState::Lost;
+        }
+        let mut released = Vec::new();
+        let mut line = None;
+        for (job, how) in settled {
+            let Some((id, claimed)) = self.take_claimed(grant.id, *job) else { continue };
+            line = Some(id);
+            match how {
+                Settle::Done => self.done(id, claimed.slot, now),
+                Settle::RetryIn(delay) => {
+                    self.unlease(id, claimed.slot);
+                    self.add_delayed(id, claimed.slot, *job, now.saturating_add(nanos(*delay)));
+                    self.tidy_campaign(claimed.slot);
+                }
+                Settle::Release => released.push(claimed),
+            }
+        }
+        if let Some(id) = line {
+            self.set_line_alarm(id);
+            self.release(id, &released, now);
+            if let Some(lease) = self.leases.get_mut(&grant.id) {
+                lease.messages = lease.messages.saturating_sub(released.len() as u32);
+            }
+        }
+        LeaseState::Held
+    }
+
+    /// Matches by delivery and campaign: the attempt may have moved on.
+    fn take_claimed(&mut self, grant: u64, job: Job) -> Option<(LineId, Claimed)> {
+        let lease = self.leases.get_mut(&grant)?;
+        let same = |c: &Claimed| c.job.delivery == job.delivery && c.job.campaign == job.campaign;
+        let place = lease.claimed.iter().position(same)?;
+        Some((lease.line, lease.claimed.remove(place)?))
+    }
+
+    fn unlease(&mut self, id: LineId, slot: Slot) {
+        self.line(id).leased -= 1;
+        if let Some(campaign) = self.campaigns.get_mut(&slot) {
+            campaign.leased -= 1;
+        }
+    }
+
+    fn done(&mut self, id: LineId, slot: Slot, now: Nanos) {
+        self.unlease(id, slot);
+        self.tidy_campaign(slot);
+        if self.budgets[id.budget as usize].done(now, &self.options) {
+            self.list_all(id.budget);
+        }
+    }
+
+    /// Puts jobs back to the front of their lists, in their order, and their tokens back to the rate.
+    fn release(&mut self, id: LineId, released: &[Claimed], now: Nanos) {
+        if released.is_empty() {
+            return;
+        }
+        for claimed in released.iter().rev() {
+            self.unlease(id, claimed.slot);
+            self.put_back(id, *claimed);
+        }
+        self.budget(id.budget).refund(now, released.len() as u32);
+        self.list_all(id.budget);
+    }
+
+    /// A dropped campaign's job does not come back.
+    fn put_back(&mut self, id: LineId, claimed: Claimed) {
+        let Some(campaign) = self.campaigns.get_mut(&claimed.slot) else { return };
+        campaign.ready += 1;
+        let pile = self.piles.entry((id.number(), claimed.slot)).or_insert_with(|| {
+            campaign.lines.insert(id.number());
+            Pile::default()
+        });
+        pile.ready.push_front(Packed::new(claimed.job));
+        self.line(id).ready += 1;
+        self.offer(id, claimed.slot);
+    }
+
+    pub fn extend(&mut self, grant: &Grant, now: Nanos) -> LeaseState {
+        let expires = now.saturating_add(nanos(self.options.lease));
+        match self.leases.get_mut(&grant.id) {
+            Some(lease) => {
+                lease.expires = expires;
+                LeaseState::Held
+            }
+            None => LeaseState::Lost,
+        }
+    }
+
+    pub fn close(&mut self, grant: &Grant, now: Nanos) {
+        if let Some(mut lease) = self.leases.remove(&grant.id) {
+            self.release(lease.line, lease.claimed.make_contiguous(), now);
+            self.free_connection(lease.line.budget, now);
+        }
+    }
+
+    fn free_connection(&mut self, budget: u32, now: Nanos) {
+        let place = self.budget(budget);
+        place.connections -= 1;
+        place.used_at = now;
+        self.list_all(budget);
+    }
+
+    pub fn signal(&mut self, shard: &Shard, signal: &Signal, now: Nanos) {
+        let id = self.line_id(shard, now);
+        self.budgets[id.budget as usize].signal(signal, now, &self.options);
+    }
+
+    pub fn set_limits(&mut self, shard: &Shard, limits: Limits, now: Nanos) {
+        let id = self.line_id(shard, now);
+        self.budget(id.budget).set_limits(limits, now);
+        self.list_all(id.budget);
+    }
+
+    /// No token comes back: whether these messages left is not known here.
+    pub fn expired(&mut self, now: Nanos) -> Vec<(Shard, Job)> {
+        let gone: Vec<u64> = self.leases.iter().filter(|(_, l)| l.expires <= now).map(|(id, _)| *id).collect();
+        let mut jobs = Vec::new();
+        for lease in gone.iter().filter_map(|id| self.leases.remove(id)).collect::<Vec<_>>() {
+            let name = self.budget(lease.line.budget).name.clone();
+            tracing::warn!(worker = %lease.worker, shard = %name, jobs = lease.claimed.len(), "a lease ran out");
+            for claimed in &lease.claimed {
+                self.unlease(lease.line, claimed.slot);
+                self.tidy_campaign(claimed.slot);
+                jobs.push((Shard { lane: lease.line.lane, name: name.clone() }, claimed.job));
+            }
+            self.free_connection(lease.line.budget, now);
+        }
+        self.forget_idle(now);
+        jobs
+    }
+
+    fn forget_idle(&mut self, now: Nanos) {
+        for _ in 0..FORGET_STEPS.min(self.budgets.len()) {
+            self.forget_from = (self.forget_from + 1) % self.budgets.len() as u32;
+            let index = self.forget_from;
+            if self.budgets[index as usize].is_forgettable(now, &self.options) {
+                let name = self.budget(index).name.clone();
+                if self.by_name.get(&name) == Some(&index) {
+                    self.by_name.remove(&name);
+                    *self.budget(index) = super::budget::Budget::new("".into(), Limits::UNLIMITED, now);
+                    self.vacant.push(index);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+use tidings_queue::{CloseReason, Limits, More, QueueOptions, Settle, Shard};
+
+use crate::stage::*;
+
+pub async fn the_lowest_lane_goes_first(stage: &impl Stage) {
+    let queue = stage.unlimited();
+    queue.push(&Shard::new(2, "a"), &jobs(1, 0..3)).await;
+    queue.push(&Shard::new(1, "b"), &jobs(2, 10..12)).await;
+    queue.push(&Shard::new(0, "c"), &jobs(3, 20..22)).await;
+    let mut lanes = Vec::new();
+    for _ in 0..7 {
+        lanes.push(granted(&queue, 1).await.shard.lane);
+    }
+    assert_eq!(lanes, [0, 0, 1, 1, 2, 2, 2]);
+}
+
+pub async fn lanes_of_a_destination_share_its_budget(stage: &impl Stage) {
+    let limits = Limits { per_second: 1.0, burst: 3, ..Limits::UNLIMITED };
+    let queue = stage.queue(QueueOptions { default_limits: limits, ..QueueOptions::default() });
+    for lane in 0..3 {
+        queue.push(&Shard::new(lane, "p"), &jobs(1, [i64::from(lane)])).await;
+        queue.push(&Shard::new(lane, "p"), &jobs(1, [i64::from(lane) + 10])).await;
+    }
+    assert_eq!(ids(&drain(&queue, 5).await), [0, 10, 1]);
+}
+
+pub async fn a_lower_lane_gets_the_connection(stage: &impl Stage) {
+    let queue = stage.unlimited();
+    queue.set_limits(&bulk("p"), Limits { connections: 1, ..Limits::UNLIMITED }).await;
+    queue.push(&bulk("p"), &jobs(1, 0..100)).await;
+    let campaign = granted(&queue, 5).await;
+    queue.push(&Shard::new(0, "p"), &jobs(2, [500])).await;
+    assert!(lease(&queue, 5).await.is_none(), "the one connection is in use");
+    assert_eq!(queue.more(&campaign, 5).await, More::Close(CloseReason::LowerLaneWaits));
+    queue.close(campaign).await;
+    assert_eq!(ids(&granted(&queue, 5).await.jobs), [500]);
+}
+
+pub async fn a_lower_lane_gets_the_token(stage: &impl Stage) {
+    let queue = stage.unlimited();
+    queue.set_limits(&bulk("p"), Limits { per_second: 1.0, burst: 1, ..Limits::UNLIMITED }).await;
+    queue.push(&bulk("p"), &jobs(1, 0..100)).await;
+    let campaign = granted(&queue, 5).await;
+    assert_eq!(campaign.jobs.len(), 1);
+    queue.push(&Shard::new(0, "p"), &jobs(2, [500])).await;
+    stage.advance(SECOND).await;
+    assert_eq!(queue.more(&campaign, 5).await, More::Close(CloseReason::LowerLaneWaits));
+    assert_eq!(ids(&granted(&queue, 5).await.jobs), [500]);
+}
+
+pub async fn a_busy_worker_gives_way_to_a_lower_lane(stage: &impl Stage) {
+    let queue = stage.unlimited();
+    queue.push(&bulk("a"), &jobs(1, 0..100)).await;
+    let (one, two) = (granted(&queue, 1).await, granted(&queue, 1).await);
+    queue.push(&Shard::new(0, "b"), &jobs(2, [500])).await;
+    assert_eq!(queue.more(&one, 1).await, More::Close(CloseReason::LowerLaneWaits));
+    assert!(matches!(queue.more(&two, 1).await, More::Jobs(_)), "one line waits, so one gives way");
+    queue.close(one).await;
+    assert_eq!(ids(&granted(&queue, 1).await.jobs), [500]);
+    assert!(matches!(queue.more(&two, 1).await, More::Jobs(_)));
+}
+
+pub async fn a_turn_ends_when_others_wait(stage: &impl Stage) {
+    let options = QueueOptions { default_limits: Limits::UNLIMITED, turn_messages: 10, ..QueueOptions::default() };
+    let queue = stage.queue(options);
+    queue.push(&bulk("a"), &jobs(1, 0..100)).await;
+    let grant = granted(&queue, 5).await;
+    queue.push(&bulk("b"), &jobs(1, 500..600)).await;
+    assert!(matches!(queue.more(&grant, 5).await, More::Jobs(_)), "its turn is ten messages");
+    assert_eq!(queue.more(&grant, 5).await, More::Close(CloseReason::TurnOver));
+    let alone = stage.queue(QueueOptions { default_limits: Limits::UNLIMITED, ..QueueOptions::default() });
+    alone.push(&bulk("a"), &jobs(1, 0..1_000)).await;
+    let grant = granted(&alone, 500).await;
+    settle_all(&alone, &grant, &grant.jobs, Settle::Done).await;
+    assert!(matches!(alone.more(&grant, 5).await, More::Jobs(_)), "nobody else waits");
+}
+
+pub async fn nobody_gives_way_while_a_worker_is_idle(stage: &impl Stage) {
+    let queue = stage.unlimited();
+    queue.push(&bulk("a"), &jobs(1, 0..1_000)).await;
+    let grant = granted(&queue, 1_000).await;
+    let idle = tokio::spawn({
+        let queue = queue.clone();
+        async move { queue.lease("idle", 1, 60 * SECOND).await }
+    });
+    tokio::task::yield_now().await;
+    queue.push(&bulk("a"), &jobs(1, [1_000, 1_001])).await;
+    queue.push(&bulk("b"), &jobs(1, [2_000])).await;
+    assert!(matches!(queue.more(&grant, 1).await, More::Jobs(_)));
+    assert!(idle.await.expect("no panic").is_some());
+}

@@ -1,0 +1,97 @@
+use std::time::Duration;
+
+use tidings_queue::{CloseReason, LeaseState, Limits, More, Queue, QueueOptions, Settle};
+
+use crate::stage::*;
+
+const LEASE: Duration = Duration::from_secs(30);
+
+async fn leased(stage: &impl Stage) -> Queue {
+    let options = QueueOptions { default_limits: Limits::UNLIMITED, lease: LEASE, ..QueueOptions::default() };
+    let queue = stage.queue(options);
+    queue.push(&bulk("p"), &jobs(1, 0..10)).await;
+    queue
+}
+
+pub async fn an_expired_lease_goes_to_the_reconciler_only(stage: &impl Stage) {
+    let queue = leased(stage).await;
+    let grant = granted(&queue, 3).await;
+    stage.advance(LEASE / 2).await;
+    assert!(queue.expired().await.is_empty());
+    stage.advance(LEASE).await;
+    let expired = queue.expired().await;
+    assert_eq!(
+        expired.iter().map(|(s, j)| (&*s.name, s.lane, j.delivery)).collect::<Vec<_>>(),
+        [("p", 2, 0), ("p", 2, 1), ("p", 2, 2)]
+    );
+    assert!(queue.expired().await.is_empty(), "once");
+    assert_eq!(queue.settle(&grant, &[(grant.jobs[0], Settle::Release)]).await, LeaseState::Lost);
+    assert_eq!(ids(&drain(&queue, 20).await), (3..10).collect::<Vec<_>>());
+}
+
+pub async fn signs_of_life_keep_a_lease(stage: &impl Stage) {
+    let queue = leased(stage).await;
+    let grant = granted(&queue, 2).await;
+    for sign in 0..6 {
+        stage.advance(LEASE * 2 / 3).await;
+        match sign % 3 {
+            0 => drop(queue.extend(&grant).await),
+            1 => drop(queue.more(&grant, 1).await),
+            _ => drop(queue.settle(&grant, &[]).await),
+        }
+        assert!(queue.expired().await.is_empty(), "sign {sign}");
+    }
+    assert_eq!(queue.extend(&grant).await, LeaseState::Held);
+}
+
+pub async fn a_stale_settle_is_ignored(stage: &impl Stage) {
+    let queue = leased(stage).await;
+    let dead = granted(&queue, 10).await;
+    stage.advance(2 * LEASE).await;
+    let again: Vec<_> = queue.expired().await.into_iter().map(|(_, j)| j).collect();
+    queue.push(&bulk("p"), &again).await;
+    let alive = granted(&queue, 10).await;
+    assert!(alive.fence > dead.fence);
+    assert_eq!(queue.settle(&dead, &[(dead.jobs[0], Settle::Done)]).await, LeaseState::Lost);
+    assert_eq!(queue.more(&dead, 1).await, More::Close(CloseReason::LeaseLost));
+    assert_eq!(queue.extend(&dead).await, LeaseState::Lost);
+    queue.close(dead).await;
+    assert_eq!(status(&queue, "p").await.leased, 10);
+    assert_eq!(status(&queue, "p").await.connections.now, 1);
+}
+
+pub async fn closing_releases_what_is_unsettled(stage: &impl Stage) {
+    let queue = leased(stage).await;
+    let grant = granted(&queue, 6).await;
+    settle_all(&queue, &grant, &grant.jobs[2..4], Settle::Done).await;
+    queue.close(grant).await;
+    assert_eq!(ids(&drain(&queue, 20).await), [0, 1, 4, 5, 6, 7, 8, 9]);
+    assert!(queue.snapshot().await.shards.is_empty());
+}
+
+pub async fn a_job_is_settled_once(stage: &impl Stage) {
+    let queue = leased(stage).await;
+    let grant = granted(&queue, 1).await;
+    let job = grant.jobs[0];
+    assert_eq!(queue.settle(&grant, &[(job, Settle::Done), (job, Settle::Release)]).await, LeaseState::Held);
+    queue.settle(&grant, &[(job, Settle::RetryIn(NOW))]).await;
+    queue.close(grant).await;
+    assert_eq!(ids(&drain(&queue, 20).await), (1..10).collect::<Vec<_>>());
+}
+
+pub async fn a_foreign_job_is_not_settled(stage: &impl Stage) {
+    let queue = leased(stage).await;
+    let (one, two) = (granted(&queue, 1).await, granted(&queue, 1).await);
+    queue.settle(&one, &[(two.jobs[0], Settle::Done), (job(9, 0), Settle::Done)]).await;
+    assert_eq!(status(&queue, "p").await.leased, 2);
+}
+
+pub async fn an_expired_lease_frees_its_connection(stage: &impl Stage) {
+    let queue = leased(stage).await;
+    queue.set_limits(&bulk("p"), Limits { connections: 1, ..Limits::UNLIMITED }).await;
+    let _dead = granted(&queue, 1).await;
+    assert!(lease(&queue, 1).await.is_none());
+    stage.advance(2 * LEASE).await;
+    queue.expired().await;
+    assert!(lease(&queue, 1).await.is_some());
+}

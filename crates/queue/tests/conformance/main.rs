@@ -1,0 +1,54 @@
+//! What every queue promises, one function for each property, run against each implementation.
+//!
+//! A property gets a [`Stage`], which makes queues and moves their clock. For the embedded queue that is tokio's
+//! paused clock: waits end when nobody has anything to do, and no test sleeps.
+
+mod campaigns;
+mod lanes;
+mod leases;
+mod limits;
+mod order;
+mod scale;
+mod signals;
+mod stage;
+mod waiting;
+
+/// Makes one test of each property, for each engine.
+macro_rules! suite {
+    ($($group:ident: $($property:ident),+;)+) => {
+        mod embedded {
+            $($(
+                #[tokio::test(start_paused = true)]
+                async fn $property() {
+                    crate::$group::$property(&crate::stage::Embedded).await;
+                }
+            )+)+
+        }
+    };
+}
+
+suite! {
+    order: a_campaign_is_first_in_first_out, campaigns_of_a_shard_take_turns, shards_of_a_lane_take_turns,
+        a_released_job_goes_back_to_the_front, random_work_loses_and_doubles_nothing;
+    lanes: the_lowest_lane_goes_first, lanes_of_a_destination_share_its_budget, a_lower_lane_gets_the_connection,
+        a_lower_lane_gets_the_token, a_busy_worker_gives_way_to_a_lower_lane, a_turn_ends_when_others_wait,
+        nobody_gives_way_while_a_worker_is_idle;
+    limits: no_window_gets_more_than_rate_and_burst, the_rate_is_used_up, claims_of_many_workers_share_one_rate,
+        connections_are_limited, messages_for_each_connection_are_limited, released_jobs_cost_nothing,
+        a_limited_shard_does_not_hold_up_others, limits_can_be_raised_while_workers_wait, no_limit_is_no_limit,
+        a_fractional_rate_works;
+    leases: an_expired_lease_goes_to_the_reconciler_only, signs_of_life_keep_a_lease, a_stale_settle_is_ignored,
+        closing_releases_what_is_unsettled, a_job_is_settled_once, a_foreign_job_is_not_settled,
+        an_expired_lease_frees_its_connection;
+    campaigns: a_paused_campaign_is_not_offered, jobs_pushed_while_paused_wait, a_resumed_campaign_goes_on_everywhere,
+        pausing_one_campaign_leaves_others, a_dropped_campaign_is_gone_everywhere, a_dropped_campaign_does_not_come_back,
+        a_campaign_can_begin_anew_after_a_drop, delayed_jobs_of_a_paused_campaign_wait;
+    signals: a_hold_stops_and_ends, a_hold_is_never_shortened, a_hold_closes_open_connections, a_rate_signal_halves,
+        signals_together_are_one, knobs_have_floors, an_unlimited_rate_starts_from_what_was_measured,
+        fewer_connections_close_the_surplus, clean_work_raises_a_knob_to_its_ceiling, a_signal_restarts_the_clean_interval,
+        a_free_knob_is_free_again, the_snapshot_explains_a_slow_shard, a_new_ceiling_applies_to_a_turned_knob;
+    waiting: a_push_wakes_a_waiter, each_waiter_is_woken, a_delayed_job_comes_when_due, a_retry_comes_when_due,
+        nothing_comes_when_the_time_is_over, a_waiter_that_is_dropped_takes_nothing_along,
+        a_sooner_job_moves_the_alarm, a_closed_connection_wakes_a_waiter, a_waiter_does_not_spin;
+    scale: a_hundred_thousand_shards, a_long_idle_shard_is_forgotten, a_big_drop_is_quick;
+}

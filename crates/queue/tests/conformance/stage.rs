@@ -1,0 +1,82 @@
+use std::time::Duration;
+
+use tidings_queue::{Grant, Job, Limits, More, Queue, QueueOptions, Settle, Shard, ShardStatus};
+
+/// Where properties are played: makes queues, and moves the clock that they live by.
+pub trait Stage {
+    fn queue(&self, options: QueueOptions) -> Queue;
+    async fn advance(&self, by: Duration);
+
+    /// A queue whose shards know no limits.
+    fn unlimited(&self) -> Queue {
+        self.queue(QueueOptions { default_limits: Limits::UNLIMITED, ..QueueOptions::default() })
+    }
+}
+
+pub struct Embedded;
+
+impl Stage for Embedded {
+    fn queue(&self, options: QueueOptions) -> Queue {
+        Queue::embedded(options)
+    }
+
+    async fn advance(&self, by: Duration) {
+        tokio::time::advance(by).await;
+    }
+}
+
+pub const NOW: Duration = Duration::ZERO;
+pub const SECOND: Duration = Duration::from_secs(1);
+
+pub fn bulk(name: &str) -> Shard {
+    Shard::new(2, name)
+}
+
+pub fn job(campaign: i64, delivery: i64) -> Job {
+    Job { delivery, campaign, attempt: 1 }
+}
+
+pub fn jobs(campaign: i64, deliveries: impl IntoIterator<Item = i64>) -> Vec<Job> {
+    deliveries.into_iter().map(|d| job(campaign, d)).collect()
+}
+
+pub fn ids(jobs: &[Job]) -> Vec<i64> {
+    jobs.iter().map(|j| j.delivery).collect()
+}
+
+/// Leases without waiting.
+pub async fn lease(queue: &Queue, max_jobs: usize) -> Option<Grant> {
+    queue.lease("worker", max_jobs, NOW).await
+}
+
+/// Leases, and fails if there is nothing.
+pub async fn granted(queue: &Queue, max_jobs: usize) -> Grant {
+    lease(queue, max_jobs).await.expect("a grant")
+}
+
+pub async fn settle_all(queue: &Queue, grant: &Grant, jobs: &[Job], how: Settle) {
+    let settled: Vec<_> = jobs.iter().map(|j| (*j, how)).collect();
+    queue.settle(grant, &settled).await;
+}
+
+/// Takes all there is now, one grant after the other, and settles it as done.
+pub async fn drain(queue: &Queue, max_jobs: usize) -> Vec<Job> {
+    let mut all = Vec::new();
+    while let Some(grant) = lease(queue, max_jobs).await {
+        let mut batch = grant.jobs.clone();
+        while !batch.is_empty() {
+            settle_all(queue, &grant, &batch, Settle::Done).await;
+            all.append(&mut batch);
+            if let More::Jobs(more) = queue.more(&grant, max_jobs).await {
+                batch = more;
+            }
+        }
+        queue.close(grant).await;
+    }
+    all
+}
+
+pub async fn status(queue: &Queue, name: &str) -> ShardStatus {
+    let snapshot = queue.snapshot().await;
+    snapshot.shards.into_iter().find(|s| &*s.shard.name == name).expect("the shard is in the snapshot")
+}
