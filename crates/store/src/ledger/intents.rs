@@ -32,8 +32,9 @@ pub(crate) fn answer(
     let (mut go, mut cancel, mut skip) = (Vec::new(), Vec::new(), Vec::new());
     let mut gone = BTreeSet::new();
     for intent in intents {
-        // Taken out, so that a second intent for the same row finds nothing.
-        let fact = facts.remove(&intent.delivery).filter(|fact| fact.is_for(intent));
+        // Taken out, so that a second intent for the same row finds nothing; a stale one leaves it for its owner's.
+        let fits = facts.get(&intent.delivery).is_some_and(|fact| fact.is_for(intent));
+        let fact = fits.then(|| facts.remove(&intent.delivery)).flatten();
         let answer = fact.as_ref().map_or(IntentAnswer::Lost, |fact| judge(fact, campaigns.get(&intent.campaign)));
         answers.push(answer);
         let Some(fact) = fact else { continue };

@@ -29,7 +29,10 @@ pub(crate) fn record(
     let mut answers = Vec::with_capacity(outcomes.len());
     let mut endings = Vec::with_capacity(outcomes.len());
     for outcome in outcomes {
-        let ending = facts.remove(&outcome.delivery).and_then(|fact| Ending::of(outcome, fact, now));
+        // Taken out, so that a second outcome of the same attempt finds nothing; a stale one leaves it for its owner's.
+        let fits = facts.get(&outcome.delivery).is_some_and(|fact| fact.waits_for(outcome));
+        let fact = fits.then(|| facts.remove(&outcome.delivery)).flatten();
+        let ending = fact.and_then(|fact| Ending::of(outcome, fact, now));
         answers.push(if ending.is_some() { OutcomeAnswer::Recorded } else { OutcomeAnswer::Lost });
         endings.extend(ending);
     }
@@ -94,10 +97,8 @@ pub(crate) struct Ending<'a> {
 }
 
 impl<'a> Ending<'a> {
+    /// `None`: the state machine has no such step from where the row stands.
     fn of(outcome: &'a OutcomeRecord, fact: Facts, now: UnixMs) -> Option<Self> {
-        if !fact.waits_for(outcome) {
-            return None;
-        }
         let (to, next_at, costs_attempt) = match outcome.settled {
             Settled::Accepted => (DeliveryState::Accepted, None, true),
             Settled::Deferred { until, costs_attempt } => (DeliveryState::Deferred, Some(until.0), costs_attempt),
