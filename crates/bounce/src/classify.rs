@@ -1,0 +1,168 @@
+use tidings_domain::{BounceClass, Consequence, Phase, Reply, ReplyClass, Verdict};
+
+use crate::consequence::{is_about_recipient, is_before_recipient, verdict};
+use crate::rules::RULES;
+
+/// What a negative reply at `phase` says. `provider` is the name of the group that the peer belongs to; rules for
+/// other providers are not looked at.
+///
+/// A positive reply is no bounce; given one, the answer is `undetermined`, to be tried again.
+#[must_use]
+pub fn classify(phase: Phase, reply: &Reply, provider: &str) -> Verdict {
+    let permanent = reply.class() == ReplyClass::Permanent;
+    let before_recipient = is_before_recipient(phase);
+    let rule =
+        RULES.matching(phase, reply, provider).find(|rule| !(before_recipient && is_about_recipient(rule.class)));
+    match rule {
+        Some(rule) => {
+            let mut found = verdict(rule.class, permanent, phase, &rule.name);
+            found.knob = rule.knob.or(found.knob);
+            found.hold = rule.hold.or(found.hold);
+            if rule.class == BounceClass::Authentication && rule.providers.is_empty() {
+                one_servers_opinion(&mut found, permanent);
+            }
+            found
+        }
+        None => by_basic_code(phase, reply.code, permanent),
+    }
+}
+
+/// A large provider that finds the mail unauthenticated speaks for many recipients, and the campaign stops. A single
+/// server may just be set up oddly: its message ends, nothing else does.
+fn one_servers_opinion(verdict: &mut Verdict, permanent: bool) {
+    verdict.pause_campaign = false;
+    verdict.consequence = if permanent { Consequence::Fail } else { Consequence::Retry };
+}
+
+/// Nothing is known but the code and when it came.
+fn by_basic_code(phase: Phase, code: u16, permanent: bool) -> Verdict {
+    use BounceClass as B;
+    let class = match (phase, code) {
+        (Phase::Auth, _) => B::RelayAuth,
+        (Phase::StartTls, _) => B::Network,
+        (_, 421) => B::RemoteSystem,
+        // The peer did not understand us, or we it.
+        (_, 500..=504) => B::Protocol,
+        (_, 521) => B::NoMailHost,
+        (_, 530 | 534 | 535 | 538) => B::RelayAuth,
+        (Phase::Rcpt, 551) => B::Relaying,
+        (Phase::Rcpt, 552) => B::MailboxFull,
+        (_, 450..=452) => B::RemoteSystem,
+        (Phase::Rcpt, 550 | 553) => B::Undetermined,
+        _ if permanent => B::Policy,
+        _ => B::RemoteSystem,
+    };
+    verdict(class, permanent, phase, &format!("code-{code}-at-{phase}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidings_domain::{EnhancedCode, Word};
+
+    fn sample(phase: Phase, provider: &str, text: &str) -> Verdict {
+        classify(phase, &Reply::from_text(text, 0), provider)
+    }
+
+    /// Each rule must fire for its own samples, through all rules before it: dead and shadowed rules are found here.
+    #[test]
+    fn every_rule_fires_for_its_samples_and_only_there() {
+        let mut faults = Vec::new();
+        let mut names = std::collections::BTreeSet::new();
+        for rule in &RULES.rules {
+            if !names.insert(&rule.name) || rule.is.is_empty() || rule.is_not.is_empty() {
+                faults.push(format!("{}: name taken, or samples missing", rule.name));
+            }
+            let phase = rule.phases.first().copied().unwrap_or(Phase::Rcpt);
+            let provider = rule.providers.first().map_or("mx:example.org", String::as_str);
+            for text in &rule.is {
+                let found = sample(phase, provider, text);
+                if found.rule != rule.name {
+                    faults.push(format!("{}: {text:?} is taken by {}", rule.name, found.rule));
+                }
+            }
+            for text in &rule.is_not {
+                if sample(phase, provider, text).rule == rule.name {
+                    faults.push(format!("{}: {text:?} must not match", rule.name));
+                }
+            }
+        }
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+    }
+
+    /// Whatever a deferral says, it ends nothing; whatever comes before RCPT, the subscriber is left alone.
+    #[test]
+    fn no_rule_punishes_a_subscriber_for_a_deferral_or_before_he_was_named() {
+        for rule in &RULES.rules {
+            let provider = rule.providers.first().map_or("", String::as_str);
+            for text in rule.is.iter().chain(&rule.is_not) {
+                let mut reply = Reply::from_text(text, 0);
+                for phase in [Phase::Greeting, Phase::Mail, Phase::Rcpt, Phase::Dot] {
+                    let found = classify(phase, &reply, provider).consequence;
+                    let punished = matches!(found, Consequence::HardBounce | Consequence::SoftBounce);
+                    let allowed = reply.code >= 500 && !is_before_recipient(phase);
+                    assert!(!punished || allowed, "{text:?} at {phase}: {found:?}");
+                }
+                reply.code = 450;
+                let found = classify(Phase::Rcpt, &reply, provider).consequence;
+                assert!(matches!(found, Consequence::Retry | Consequence::Snooze), "{text:?}: {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn faults_of_the_sender_never_hard_bounce() {
+        use BounceClass as B;
+        let sender = [
+            B::IpBlocked,
+            B::Authentication,
+            B::ContentBlocked,
+            B::Throttled,
+            B::TooManyConnections,
+            B::SessionLimit,
+            B::Ptr,
+            B::Policy,
+            B::Relaying,
+            B::RelayAuth,
+            B::TlsRequired,
+            B::Protocol,
+            B::TooBig,
+            B::ContentEncoding,
+        ];
+        for class in sender {
+            for &phase in Phase::ALL {
+                assert_ne!(verdict(class, true, phase, "").consequence, Consequence::HardBounce, "{class}");
+            }
+        }
+    }
+
+    /// Any registered code has a rule; 5.0.0 and 5.5.0 say nothing, and x.1.5 is only for success.
+    #[test]
+    fn every_enhanced_code_is_known() {
+        for (subject, details) in
+            [(1, 1..=4), (1, 6..=10), (2, 1..=4), (3, 1..=5), (4, 1..=7), (5, 1..=6), (6, 1..=10), (7, 1..=30)]
+        {
+            for detail in details {
+                let code = EnhancedCode { class: 5, subject, detail };
+                let found = sample(Phase::Rcpt, "", &format!("550 {code} sorry"));
+                assert!(found.rule.starts_with("code-") && !found.rule.contains("-at-"), "{code}: {}", found.rule);
+            }
+        }
+    }
+
+    #[test]
+    fn throttles_turn_the_right_knob() {
+        use tidings_domain::Knob;
+        let rate = sample(Phase::Mail, "google", "421 4.7.28 unusual rate of unsolicited mail");
+        assert_eq!((rate.knob, rate.consequence), (Some(Knob::Rate), Consequence::Snooze));
+        assert_eq!(rate.hold.map(|h| h.as_secs()), Some(15 * 60));
+        let connections = sample(Phase::Greeting, "x", "421 too many connections from your host");
+        assert_eq!((connections.knob, connections.consequence), (Some(Knob::Connections), Consequence::Snooze));
+        let session = sample(Phase::Mail, "yahoo", "421 Max message per connection reached");
+        assert_eq!(session.knob, Some(Knob::MessagesPerConnection));
+        let unauthenticated = sample(Phase::Dot, "google", "550 5.7.26 unauthenticated");
+        assert_eq!((unauthenticated.pause_campaign, unauthenticated.consequence), (true, Consequence::Snooze));
+        let one_server = sample(Phase::Dot, "mx:acme.example", "550 5.7.26 unauthenticated");
+        assert_eq!((one_server.pause_campaign, one_server.consequence), (false, Consequence::Fail));
+    }
+}
