@@ -1,1 +1,37 @@
+#![doc = include_str!("../README.md")]
 
+mod app;
+mod assets;
+pub mod chart;
+mod config;
+mod csrf;
+mod envelope;
+mod filters;
+mod flash;
+mod form;
+mod guard;
+mod inventory;
+mod links;
+mod page;
+mod pages;
+mod paging;
+mod password;
+mod problem;
+mod routes;
+mod run;
+mod secret;
+mod session_store;
+mod signed_in;
+mod state;
+mod text;
+mod throttle;
+mod who;
+
+pub use app::configure;
+pub use config::WebConfig;
+pub use envelope::envelope;
+pub use links::{setup_link, sign_in_link};
+pub use run::run;
+pub use state::WebState;
+
+pub(crate) use who::Who;

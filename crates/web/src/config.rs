@@ -1,0 +1,51 @@
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What the operator decides about the pages. `app` reads it from the file and the environment.
+#[derive(Debug, Clone)]
+pub struct WebConfig {
+    /// The address that people and mails use, without a slash at its end: `https://mail.example.org`. Links are made
+    /// from this alone; a `Host` header never finds its way into one.
+    pub public_url: String,
+    /// Where uploads wait for the importer.
+    pub spool_dir: PathBuf,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Threads of actix.
+    pub threads: usize,
+    /// How long requests in flight may go on after the stop.
+    pub stop_within: Duration,
+}
+
+impl WebConfig {
+    #[must_use]
+    pub fn new(public_url: impl Into<String>, spool_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            public_url: public_url.into().trim_end_matches('/').to_owned(),
+            spool_dir: spool_dir.into(),
+            trusted_proxies: Vec::new(),
+            threads: 2,
+            stop_within: Duration::from_secs(10),
+        }
+    }
+
+    /// The public address is https, so cookies are `Secure` and carry the `__Host-` prefix.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+
+    /// An absolute link to a path that begins with a slash.
+    #[must_use]
+    pub fn link(&self, path: &str) -> String {
+        format!("{}{path}", self.public_url)
+    }
+
+    /// `https://mail.example.org` of `https://mail.example.org/tidings`: what a browser sends as `Origin`.
+    pub(crate) fn origin(&self) -> &str {
+        let after_scheme = self.public_url.find("://").map_or(0, |at| at + 3);
+        let end = self.public_url[after_scheme..].find('/').map_or(self.public_url.len(), |at| after_scheme + at);
+        &self.public_url[..end]
+    }
+}

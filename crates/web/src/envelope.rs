@@ -1,0 +1,108 @@
+//! The outermost layer: a number for each request, the security headers, and a page for each error.
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpResponse, web};
+use askama::Template;
+use rand::Rng;
+
+use crate::filters;
+use crate::problem::Problem;
+use crate::{WebConfig, WebState};
+
+/// What a page may load: only what comes from here, and nothing inline.
+pub const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+    connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+
+/// For a mail shown inside a frame: nothing runs, and it has no origin. A handler sets it as its own
+/// `Content-Security-Policy`, together with `X-Frame-Options: SAMEORIGIN`; the envelope does not overrule it.
+pub const MAIL_FRAME_CSP: &str = "sandbox; default-src 'none'; img-src 'self' https: data:; style-src 'unsafe-inline'; \
+    font-src https: data:; frame-ancestors 'self'";
+
+/// The same for all answers. `X-Request-Id` and what depends on the address come on top.
+const HEADERS: &[(&str, &str)] = &[
+    ("content-security-policy", CSP),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    ("x-frame-options", "DENY"),
+];
+/// One year; without subdomains, which are not ours to decide about.
+const HSTS: &str = "max-age=31536000";
+
+/// The number that the log and the error page share.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub String);
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    problem: Problem,
+    status: u16,
+    request_id: String,
+}
+
+pub async fn envelope(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let id = RequestId(format!("{:016x}", rand::rng().random::<u64>()));
+    request.extensions_mut().insert(id.clone());
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let https = request.app_data::<web::Data<WebState>>().is_some_and(|state| state.config.is_https());
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    if let Some(error) = response.response().error().filter(|_| response.status().is_server_error()) {
+        tracing::error!(request_id = id.0, %method, path, %error, "a request failed");
+    }
+    response = with_error_page(response, &id);
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        if !headers.contains_key(*name) {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+    }
+    if https {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
+    }
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        headers.insert(HeaderName::from_static("x-request-id"), value);
+    }
+    Ok(response)
+}
+
+/// An error that says nothing yet gets its page; one with a body of its own (a form with its errors) is left alone.
+fn with_error_page(response: ServiceResponse<BoxBody>, id: &RequestId) -> ServiceResponse<BoxBody> {
+    let status = response.status();
+    let said = response.response().extensions().get::<Problem>().cloned();
+    let is_ours =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if !(status.is_client_error() || status.is_server_error()) || (said.is_none() && is_ours) {
+        return response;
+    }
+    let problem = said.unwrap_or_else(|| Problem::of_status(status));
+    let page = ErrorPage { problem, status: status.as_u16(), request_id: id.0.clone() };
+    let mut answer = HttpResponse::build(status);
+    answer.content_type("text/html; charset=utf-8").insert_header((header::CACHE_CONTROL, "no-store"));
+    let answer = match page.render() {
+        Ok(html) => answer.body(html),
+        Err(_) => answer.body(format!("Error {status}. Request {}", id.0)),
+    };
+    let (request, _) = response.into_parts();
+    ServiceResponse::new(request, answer)
+}
+
+/// The address of who asks. `X-Forwarded-For` counts only when the peer is a proxy that the operator named.
+pub(crate) fn client_ip(request: &actix_web::HttpRequest, config: &WebConfig) -> std::net::IpAddr {
+    let peer = request.peer_addr().map_or(std::net::IpAddr::from([0, 0, 0, 0]), |addr| addr.ip());
+    if !config.trusted_proxies.contains(&peer) {
+        return peer;
+    }
+    let forwarded = request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    // From the right, because each proxy adds to the end: the first that is not one of ours is the client.
+    let hops = forwarded.rsplit(',').filter_map(|hop| hop.trim().parse().ok());
+    hops.into_iter().find(|hop| !config.trusted_proxies.contains(hop)).unwrap_or(peer)
+}
