@@ -5,11 +5,19 @@
 //! Nothing here reads a clock, a disk, a network or a source of randomness: the same input gives the same bytes.
 
 mod content;
+mod entities;
 mod finding;
+mod freeze;
 mod keys;
 mod mailer;
+mod survey;
+mod template;
+mod text;
+mod url;
 
 pub use content::{Content, Frozen, Origin, Recipient, Site};
 pub use finding::{Finding, Level};
+pub use freeze::freeze;
 pub use keys::{Keys, SealError, TokenKind};
-pub use mailer::{Mailer, Message, Preview, RenderError, destination, freeze, preflight, text_from_html};
+pub use mailer::{Mailer, Message, Preview, RenderError, destination, preflight};
+pub use text::text_from_html;

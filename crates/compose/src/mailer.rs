@@ -75,25 +75,11 @@ impl Mailer {
     }
 }
 
-/// Finds the links of a draft and puts tracking in their place, as launch stores it.
-///
-/// # Errors
-/// The findings that block.
-pub fn freeze(draft: &Content) -> Result<Frozen, Vec<Finding>> {
-    Ok(Frozen::untracked(draft.clone()))
-}
-
 /// Everything that stands in the way of a launch, and what could be better; the most serious first.
 /// `known_fields`: the names of the attributes that the audience has.
 #[must_use]
 pub fn preflight(_draft: &Content, _known_fields: &BTreeSet<String>) -> Vec<Finding> {
     Vec::new()
-}
-
-/// The text part of an HTML part, with its merge tags.
-#[must_use]
-pub fn text_from_html(html: &str) -> String {
-    html.to_owned()
 }
 
 /// Where a stored link leads for this recipient; None when it leads nowhere safe.
