@@ -5,19 +5,26 @@
 //! Nothing here reads a clock, a disk, a network or a source of randomness: the same input gives the same bytes.
 
 mod content;
+mod destination;
 mod entities;
 mod finding;
 mod freeze;
+mod headers;
 mod keys;
 mod mailer;
+mod preflight;
+mod quoted_printable;
+mod skeleton;
 mod survey;
 mod template;
 mod text;
 mod url;
 
 pub use content::{Content, Frozen, Origin, Recipient, Site};
+pub use destination::destination;
 pub use finding::{Finding, Level};
 pub use freeze::freeze;
 pub use keys::{Keys, SealError, TokenKind};
-pub use mailer::{Mailer, Message, Preview, RenderError, destination, preflight};
+pub use mailer::{Mailer, Message, Preview, RenderError};
+pub use preflight::preflight;
 pub use text::text_from_html;

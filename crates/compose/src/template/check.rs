@@ -12,7 +12,7 @@ const CONNECTIVES: [&str; 10] = ["and", "or", "not", "in", "is", "if", "elif", "
 const SIGNS: &str = ".,|()[]<>=!-:";
 
 /// The filters on offer, for a person to read.
-pub(crate) struct FilterNames;
+struct FilterNames;
 
 impl std::fmt::Display for FilterNames {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -263,7 +263,8 @@ mod tests {
         refuse("{% autoescape false %}", "not available");
         refuse("{% for x in y recursive %}", "two words");
         refuse("{{ }}", "is empty");
-        refuse("{{ a | default(\"x) }}", "is not closed");
+        refuse("{{ a | default(\"x) }}", "has no partner");
+        refuse("{{ a | default(\"x\")", "is not closed");
         refuse("{% if a is divisibleby(3) %}", "no test “is divisibleby”");
     }
 

@@ -11,7 +11,7 @@ mod filters;
 mod pieces;
 mod tokens;
 
-pub(crate) use check::{FilterNames, prepare};
+pub(crate) use check::prepare;
 pub(crate) use engine::{Engine, MAX_PART_BYTES, Part, RenderFailure, link_engine};
 pub(crate) use fields::{
     CLICK_FIELD_PREFIX, Fields, OPEN_PIXEL_FIELD, STANDARD_FIELDS, SYSTEM_FIELDS, Shared, attributes,
