@@ -1,3 +1,6 @@
+use std::fmt;
+
+use crate::merge_tag;
 use crate::word::words;
 
 words! {
@@ -85,15 +88,40 @@ words! {
     }
 }
 
-words! {
-    /// What a column of the file becomes.
-    pub enum ImportField {
-        Email = "email",
-        FirstName = "first_name",
-        LastName = "last_name",
-        /// A merge field of its own.
-        Attribute = "attribute",
-        Ignore = "ignore",
+/// What a column of the file becomes. Its text form stands in mappings and forms: `email`, `attribute:plan_type`, …
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ColumnTarget {
+    Email,
+    FirstName,
+    LastName,
+    /// A merge field of this name.
+    Attribute(String),
+    Ignore,
+}
+
+impl ColumnTarget {
+    /// Reads the text form; whatever follows `attribute:` is made a proper name. `None` for any other text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "email" => Some(Self::Email),
+            "first_name" => Some(Self::FirstName),
+            "last_name" => Some(Self::LastName),
+            "ignore" => Some(Self::Ignore),
+            _ => text.strip_prefix("attribute:").map(|name| Self::Attribute(merge_tag(name))),
+        }
+    }
+}
+
+impl fmt::Display for ColumnTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Email => f.write_str("email"),
+            Self::FirstName => f.write_str("first_name"),
+            Self::LastName => f.write_str("last_name"),
+            Self::Ignore => f.write_str("ignore"),
+            Self::Attribute(name) => write!(f, "attribute:{name}"),
+        }
     }
 }
 
@@ -108,5 +136,14 @@ mod tests {
             assert!(!t.from().iter().any(|state| state.is_over()), "{t:?}");
             assert!(!t.from().contains(&t.to()), "{t:?}");
         }
+    }
+
+    #[test]
+    fn a_target_is_its_text() {
+        for text in ["email", "first_name", "last_name", "ignore", "attribute:plan_type"] {
+            assert_eq!(ColumnTarget::parse(text).map(|t| t.to_string()).as_deref(), Some(text));
+        }
+        assert_eq!(ColumnTarget::parse("attribute:Plan {{type}}"), Some(ColumnTarget::Attribute("plan_type".into())));
+        assert_eq!(ColumnTarget::parse("password"), None);
     }
 }

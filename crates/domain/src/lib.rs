@@ -23,7 +23,7 @@ pub use attempt::{Attempt, Outcome, Peer, Phase, Problem, TlsUse};
 pub use audience::Audience;
 pub use campaign::{CampaignState, CampaignTransition};
 pub use delivery::{DeliveryKind, DeliveryState, SkipReason};
-pub use import::{ImportField, ImportState, ImportTransition, RejectKind};
+pub use import::{ColumnTarget, ImportState, ImportTransition, RejectKind};
 pub use lane::Lane;
 pub use member::{Role, Theme};
 pub use merge_tag::{MAX_MERGE_TAG_OCTETS, merge_tag};

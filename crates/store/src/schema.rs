@@ -89,7 +89,7 @@ diesel::table! {
         consent_source -> Text,
         offset_bytes -> BigInt,
         row_no -> BigInt,
-        slices_done -> BigInt,
+        window_done -> BigInt,
         bytes_done -> BigInt,
         rows_read -> BigInt,
         rows_created -> BigInt,

@@ -89,11 +89,11 @@ CREATE TABLE imports (
     -- JSON array, one entry for each column of the file: header, field, name, samples.
     mapping            TEXT NOT NULL DEFAULT '[]',
     consent_source     TEXT NOT NULL DEFAULT '',
-    -- The checkpoint: every record before this byte of the file is committed, and this many slices of the window
-    -- of records that begins there. row_no is the number of the last record before it.
+    -- The checkpoint: every record before this byte of the file is committed, and this many items of the window
+    -- of records that begins there, sorted by address. row_no is the number of the last record before it.
     offset_bytes       BIGINT NOT NULL DEFAULT 0,
     row_no             BIGINT NOT NULL DEFAULT 0,
-    slices_done        BIGINT NOT NULL DEFAULT 0,
+    window_done        BIGINT NOT NULL DEFAULT 0,
     -- For the progress bar only.
     bytes_done         BIGINT NOT NULL DEFAULT 0,
     rows_read          BIGINT NOT NULL DEFAULT 0,

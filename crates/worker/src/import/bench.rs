@@ -1,0 +1,3 @@
+/// Filled in below.
+pub struct ImportBench;
+pub fn bench_import() {}
