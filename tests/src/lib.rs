@@ -1,1 +1,3 @@
+//! What the end-to-end tests share: starting the real binary, and finding the repository.
 
+pub mod repository;

@@ -18,6 +18,22 @@ pub enum StoreError {
     Stopped,
 }
 
+impl StoreError {
+    /// The statement is refused for what stands in it, and would be refused again.
+    #[must_use]
+    pub fn is_about_content(&self) -> bool {
+        use diesel::result::{DatabaseErrorKind as Kind, Error};
+        match self {
+            Self::NotFound | Self::Exists(_) | Self::Corrupt(_) => true,
+            Self::Query(Error::DatabaseError(kind, _)) => {
+                matches!(kind, Kind::CheckViolation | Kind::NotNullViolation | Kind::ForeignKeyViolation)
+            }
+            Self::Query(Error::SerializationError(_) | Error::DeserializationError(_)) => true,
+            Self::Query(_) | Self::Connect(_) | Self::Migrate(_) | Self::Stopped => false,
+        }
+    }
+}
+
 pub type StoreResult<T> = Result<T, StoreError>;
 
 impl From<diesel::result::Error> for StoreError {

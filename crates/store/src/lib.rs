@@ -52,7 +52,7 @@ pub use imports::{Checkpoint, Import, ImportColumn, ImportCounts, ImportFormat, 
 pub use lists::{DeletedList, List, ListWithCounts};
 pub use one_time_tokens::{Purpose, TokenHash};
 pub use recipients::{AttemptRow, DeliveryHistory, EngagementRow, PeopleCursor, PeopleFilter, PeoplePage, Person};
-pub use routes::{NewRoute, Route};
+pub use routes::{NewRoute, Route, relay_password_place};
 pub use sessions::{SessionRow, SessionWrite};
 pub use store::{Store, StoreOptions, Workspace};
 pub use subscriber_edits::{Added, NewSubscriber, SubscriberEdit};

@@ -1,1 +1,20 @@
+//! The loops of Tidings: the dispatcher fans campaigns out and feeds the queue, the sender makes attempts, the sweeper mends what a
+//! crash left, the importer reads files. Every loop has the one shape of [`run_until_stopped`].
+//!
+//! Nothing here decides what a reply means (`bounce`), how SMTP is spoken (`delivery`) or how rows change (`store`): the loops only carry
+//! values between those rooms.
+
+mod boot;
+mod clock;
+mod dispatcher;
 pub mod import;
+mod looping;
+mod sender;
+mod sweeper;
+
+pub use boot::recover;
+pub use clock::now;
+pub use dispatcher::{Dispatcher, DispatcherOptions};
+pub use looping::{Step, run_until_stopped};
+pub use sender::{Parts as SenderParts, Sender, SenderOptions, SenderStats, SiteOptions, TargetOptions};
+pub use sweeper::Sweeper;

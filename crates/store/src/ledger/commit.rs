@@ -9,7 +9,7 @@ use super::{SYSTEM_ACTOR, intents, outcomes};
 use crate::{AnyConn, CampaignId, DeliveryId, RouteId, Store, StoreResult};
 
 /// What many connections want to write at once. Bounded by its maker: a few hundred entries.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct LedgerBatch {
     pub intents: Vec<Intent>,
     pub outcomes: Vec<OutcomeRecord>,

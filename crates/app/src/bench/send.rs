@@ -1,0 +1,247 @@
+//! `tidings bench send`: a whole campaign through the real engine, to a sink on loopback in a process of its own.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tidings_compose::Keys;
+use tidings_delivery::{Connection, Envelope, Offer, ProviderTable, Resolver, ResolverOptions, Session, Target, TlsClients, TlsPolicy};
+use tidings_domain::{CampaignState, Outcome, RouteKind, RouteTls, UnixMs};
+use tidings_queue::{Queue, QueueOptions};
+use tidings_store::{CampaignDetails, CampaignId, NewRoute, Store, StoreOptions};
+use tidings_worker::{Dispatcher, DispatcherOptions, Sender, SenderOptions, SenderParts, SiteOptions, Step, TargetOptions, now};
+use tokio_util::sync::CancellationToken;
+
+use super::process::{cpu_time, peak_memory_mib};
+use super::sink::SinkProcess;
+use crate::scene;
+
+#[derive(clap::Args)]
+pub struct SendArguments {
+    /// Recipients of the campaign.
+    #[arg(long, default_value_t = 20_000)]
+    messages: u32,
+    /// SMTP connections at one time.
+    #[arg(long, default_value_t = 32)]
+    connections: u16,
+    /// Size of the HTML part, in bytes.
+    #[arg(long, default_value_t = 9_000)]
+    html_bytes: usize,
+    /// Rewrite links and add the open pixel.
+    #[arg(long)]
+    track: bool,
+}
+
+pub async fn run(arguments: SendArguments) -> anyhow::Result<ExitCode> {
+    let folder = tempfile::tempdir().context("a temporary folder")?;
+    let sink = SinkProcess::start().await?;
+    println!(
+        "{} messages of about 10 kB, personalised, unsigned, plain SMTP on loopback, {} connections; SQLite with WAL and synchronous=FULL",
+        arguments.messages, arguments.connections
+    );
+    let floor = floor(sink.address, arguments.connections, arguments.messages).await?;
+    let bench = Bench::prepare(folder.path(), &sink, &arguments).await?;
+    let ready = peak_memory_mib()?;
+    let sent = bench.send().await?;
+    let peak = peak_memory_mib()?;
+    let accepted = sink.finish().await?;
+    print!("{}", report(&arguments, &floor, &sent, ready, peak));
+    let expected = u64::from(arguments.messages) * 2;
+    println!("the sink accepted {accepted} of {expected} (floor and campaign)");
+    Ok(if accepted == expected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What one side used.
+struct Used {
+    wall: Duration,
+    cpu: Duration,
+}
+
+impl Used {
+    fn cpu_ms_each(&self, messages: u32) -> f64 {
+        self.cpu.as_secs_f64() * 1000.0 / f64::from(messages)
+    }
+
+    fn a_second(&self, messages: u32) -> f64 {
+        f64::from(messages) / self.wall.as_secs_f64()
+    }
+}
+
+fn report(arguments: &SendArguments, floor: &Used, sent: &Used, ready: f64, peak: f64) -> String {
+    let n = arguments.messages;
+    let mut out = String::new();
+    let _ = writeln!(out, "{:<28}{:>14}{:>18}", "", "messages/s", "our CPU ms/message");
+    let _ = writeln!(out, "{:<28}{:>14.0}{:>18.3}", "bare loop, same transaction", floor.a_second(n), floor.cpu_ms_each(n));
+    let _ = writeln!(out, "{:<28}{:>14.0}{:>18.3}", "campaign", sent.a_second(n), sent.cpu_ms_each(n));
+    let _ = writeln!(out, "ratio to the floor: {:.2} in CPU", sent.cpu_ms_each(n) / floor.cpu_ms_each(n).max(0.001));
+    let _ = writeln!(out, "peak memory: {peak:.0} MiB ({ready:.0} MiB with {n} jobs queued, before sending)");
+    out
+}
+
+struct Bench {
+    store: Store,
+    queue: Queue,
+    resolver: Resolver,
+    table: Arc<ProviderTable>,
+    campaign: CampaignId,
+    connections: u16,
+}
+
+impl Bench {
+    /// Everything up to Queued: not measured.
+    async fn prepare(folder: &Path, sink: &SinkProcess, arguments: &SendArguments) -> anyhow::Result<Self> {
+        let store = Store::open(&folder.join("bench.sqlite3").to_string_lossy(), StoreOptions::default()).await?;
+        let file = folder.join("people.csv");
+        write_people(&file, arguments.messages)?;
+        let route = NewRoute {
+            kind: RouteKind::Relay,
+            host: sink.address.ip().to_string(),
+            port: sink.address.port(),
+            tls: RouteTls::None,
+            username: String::new(),
+            password_sealed: None,
+            ehlo_name: "bench.example".to_owned(),
+            max_connections: i32::from(arguments.connections),
+            max_per_second: 0,
+        };
+        let sender = scene::Sender {
+            organisation: "Bench",
+            postal_address: "1 Test Road",
+            from_name: "Bench",
+            from_email: "bench@sender.example",
+        };
+        let scene = scene::set_up(&store, &sender, route).await?;
+        let list = scene.workspace.create_list("Bench".to_owned(), String::new(), now()).await?;
+        scene::import(&store, &scene.workspace, list, &file, |_| ()).await?;
+        // No DNS in a benchmark: the one domain's provider is told.
+        let later = UnixMs(now().0 + UnixMs::DAY);
+        store.save_domain_providers(vec![("bench.example".to_owned(), "mx:bench.example".to_owned())], later).await?;
+        let plan = scene::CampaignPlan { details: details(), html: html(arguments.html_bytes), track: arguments.track };
+        let campaign = scene::draft(&scene.workspace, list, plan).await?;
+        scene::launch(&scene, campaign, "Bench").await?;
+        let table = Arc::new(ProviderTable::builtin()?);
+        let resolver = Resolver::new(ResolverOptions::default(), Arc::clone(&table))?;
+        let queue = Queue::embedded(QueueOptions::default());
+        let bench = Self { store, queue, resolver, table, campaign, connections: arguments.connections };
+        let mut dispatcher = bench.dispatcher();
+        while bench.state().await? == CampaignState::Queuing {
+            dispatcher.step().await?;
+        }
+        Ok(bench)
+    }
+
+    fn dispatcher(&self) -> Dispatcher {
+        Dispatcher::new(self.store.clone(), self.queue.clone(), self.resolver.clone(), Arc::clone(&self.table), DispatcherOptions::default())
+    }
+
+    async fn state(&self) -> anyhow::Result<CampaignState> {
+        let active = self.store.active_campaigns().await?;
+        Ok(active.iter().find(|c| c.id == self.campaign).map_or(CampaignState::Done, |c| c.state))
+    }
+
+    /// From Queued to Done, dispatcher and sender together.
+    async fn send(self) -> anyhow::Result<Used> {
+        let stop = CancellationToken::new();
+        let mut dispatcher = self.dispatcher();
+        let sender = Sender::new(SenderParts {
+            store: self.store.clone(),
+            queue: self.queue.clone(),
+            resolver: self.resolver.clone(),
+            keys: Arc::new(Keys::new(&[7; 32])),
+            site: SiteOptions { public_url: "https://bench.example".to_owned(), bounce_domain: None },
+            targets: TargetOptions { ehlo_name: "bench.example".to_owned(), source_ip: None, tls: TlsClients::new(&[])? },
+            options: SenderOptions::new("bench".to_owned(), usize::from(self.connections)),
+        });
+        let (began, cpu) = (Instant::now(), cpu_time()?);
+        let sending = tokio::spawn(sender.run(stop.clone()));
+        while self.state().await? != CampaignState::Done {
+            if dispatcher.step().await? == Step::Idle {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        let used = Used { wall: began.elapsed(), cpu: cpu_time()? - cpu };
+        stop.cancel();
+        sending.await?;
+        Ok(used)
+    }
+}
+
+/// The same messages by a bare loop: connections that only offer and finish, one message made beforehand.
+async fn floor(sink: SocketAddr, connections: u16, messages: u32) -> anyhow::Result<Used> {
+    let message: Arc<[u8]> = bare_message().into();
+    let (began, cpu) = (Instant::now(), cpu_time()?);
+    let mut tasks = Vec::new();
+    for index in 0..u32::from(connections) {
+        let share = messages / u32::from(connections) + u32::from(index < messages % u32::from(connections));
+        let message = Arc::clone(&message);
+        tasks.push(tokio::spawn(async move { bare_loop(sink, share, &message).await }));
+    }
+    for task in tasks {
+        task.await??;
+    }
+    Ok(Used { wall: began.elapsed(), cpu: cpu_time()? - cpu })
+}
+
+async fn bare_loop(sink: SocketAddr, messages: u32, message: &[u8]) -> anyhow::Result<()> {
+    let target = Target { host: sink.ip().to_string(), addr: sink, source: None };
+    let session = Session { tls: TlsPolicy::None, ..Session::new("bench.example", TlsClients::new(&[])?) };
+    let mut connection = Connection::open(&target, &session).await.map_err(|f| anyhow::anyhow!("{f:?}"))?;
+    for number in 0..messages {
+        let rcpt_to = format!("floor{number}@bench.example");
+        let envelope = Envelope { mail_from: "bench@sender.example", rcpt_to: &rcpt_to, smtputf8: false };
+        let outcome = match connection.offer(&envelope, message).await {
+            Offer::AwaitsDot => connection.finish().await,
+            Offer::Ended(outcome) => outcome,
+        };
+        anyhow::ensure!(matches!(outcome, Outcome::Accepted { .. }), "the sink said {outcome:?}");
+    }
+    connection.quit().await;
+    Ok(())
+}
+
+fn bare_message() -> Vec<u8> {
+    let mut message = b"From: bench@sender.example\r\nSubject: floor\r\n\r\n".to_vec();
+    while message.len() < 10_000 {
+        message.extend_from_slice(b"The quick brown fox jumps over the lazy dog, and then does it once more.\r\n");
+    }
+    message
+}
+
+fn details() -> CampaignDetails {
+    CampaignDetails {
+        name: "Bench".to_owned(),
+        from_name: "Bench".to_owned(),
+        from_email: "bench@sender.example".to_owned(),
+        reply_to: String::new(),
+        subject: "News for {{ first_name | default(\"you\") }}".to_owned(),
+        preview_text: "A message of ten kilobytes".to_owned(),
+    }
+}
+
+/// About so many bytes, with ten merge tags and ten links.
+fn html(bytes: usize) -> String {
+    let mut html = String::from("<!doctype html><html><body><p>Dear {{ first_name | default(\"friend\") }} {{ last_name }} of {{ city }},</p>");
+    for number in 0..10 {
+        let _ = write!(html, "<p><a href=\"https://shop.example/offer/{number}\">Offer {number} for {{{{ plan }}}}</a></p>");
+    }
+    while html.len() < bytes {
+        html.push_str("<p>The quick brown fox jumps over the lazy dog, and then does it once more for good measure.</p>\n");
+    }
+    html.push_str("<p><a href=\"{{ unsubscribe_url }}\">Unsubscribe</a> {{ postal_address }}</p></body></html>");
+    html
+}
+
+fn write_people(file: &Path, count: u32) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let mut out = std::io::BufWriter::new(std::fs::File::create(file)?);
+    writeln!(out, "email,first_name,last_name,city,plan")?;
+    for number in 0..count {
+        writeln!(out, "person{number}@bench.example,Ana{number},Silva,Lisbon,gold")?;
+    }
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! A sink in a process of its own, so that its CPU is not counted as ours.
+
+use std::net::SocketAddr;
+use std::process::{ExitCode, Stdio};
+
+use anyhow::Context;
+use tidings_sandbox::FastSink;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// The child: serves until its standard input closes, then says how many messages it took.
+pub async fn run() -> anyhow::Result<ExitCode> {
+    let sink = FastSink::start().await?;
+    println!("{}", sink.address());
+    let mut ignored = Vec::new();
+    tokio::io::stdin().read_to_end(&mut ignored).await?;
+    println!("{}", sink.accepted());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The parent's handle.
+pub struct SinkProcess {
+    child: Child,
+    pub address: SocketAddr,
+    lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
+}
+
+impl SinkProcess {
+    pub async fn start() -> anyhow::Result<Self> {
+        let mut child = Command::new(std::env::current_exe().context("where this program lies")?)
+            .args(["bench", "sink"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("starting the sink")?;
+        let mut lines = BufReader::new(child.stdout.take().context("the sink's output")?).lines();
+        let first = lines.next_line().await?.context("the sink said nothing")?;
+        Ok(Self { address: first.parse().context("the sink's address")?, child, lines })
+    }
+
+    /// Ends it and returns how many messages it accepted.
+    pub async fn finish(mut self) -> anyhow::Result<u64> {
+        drop(self.child.stdin.take());
+        let count = self.lines.next_line().await?.context("the sink did not report")?;
+        self.child.wait().await?;
+        Ok(count.parse()?)
+    }
+}

@@ -1,0 +1,7 @@
+//! One file for each command.
+
+pub mod demo;
+pub mod import;
+pub mod sandbox;
+pub mod serve;
+pub mod sign_in_link;

@@ -1,0 +1,226 @@
+//! Configuration: a TOML file, then the environment, which wins. The only place that reads the environment.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use serde::Deserialize;
+
+/// One option: its key in the file, its variable, and what it means. `deploy/env.example` and the README are held to
+/// this table by a test.
+pub struct OptionDoc {
+    pub key: &'static str,
+    pub variable: &'static str,
+    pub default: &'static str,
+    pub meaning: &'static str,
+}
+
+macro_rules! options {
+    ($($key:literal, $variable:literal, $default:literal, $meaning:literal;)+) => {
+        pub const OPTIONS: &[OptionDoc] = &[$(OptionDoc { key: $key, variable: $variable, default: $default, meaning: $meaning },)+];
+    };
+}
+
+options! {
+    "data_dir", "TIDINGS_DATA_DIR", "data", "Folder for the SQLite file, the instance key and uploaded files.";
+    "database_url", "DATABASE_URL", "(SQLite in data_dir)", "postgres://user:password@host/name, or the path of an SQLite file.";
+    "listen", "TIDINGS_LISTEN", "127.0.0.1:8080", "Address and port of the web server.";
+    "public_url", "TIDINGS_PUBLIC_URL", "http://<listen>", "How browsers and recipients reach it. Links in mails are built from this, never from a request.";
+    "bounce_domain", "TIDINGS_BOUNCE_DOMAIN", "(the From address's domain)", "Domain of return paths (VERP). Its MX must lead back to you.";
+    "ehlo_name", "TIDINGS_EHLO_NAME", "(this machine's host name)", "The name given in EHLO; should resolve to the sending IP and back.";
+    "source_ip", "TIDINGS_SOURCE_IP", "(chosen by the system)", "Local address that direct deliveries leave from.";
+    "nameservers", "TIDINGS_NAMESERVERS", "(the system's)", "Comma-separated ip:port of the resolvers to ask.";
+    "smtp_port", "TIDINGS_SMTP_PORT", "25", "Port of direct deliveries. Only tests and sandboxes change it.";
+    "allow_private_targets", "TIDINGS_ALLOW_PRIVATE_TARGETS", "false", "Deliver directly to loopback and private addresses. Only tests and sandboxes need it.";
+    "max_connections", "TIDINGS_MAX_CONNECTIONS", "200", "SMTP connections of this process at one time (1 to 5000).";
+    "trusted_proxies", "TIDINGS_TRUSTED_PROXIES", "(none)", "Comma-separated IPs whose X-Forwarded-For is believed.";
+    "max_upload_bytes", "TIDINGS_MAX_UPLOAD_BYTES", "21474836480", "Largest CSV upload, in bytes.";
+    "log", "TIDINGS_LOG", "info", "Log filter, such as info or info,tidings_worker=debug.";
+    "log_format", "TIDINGS_LOG_FORMAT", "text", "text or json.";
+}
+
+/// As written in the file or the environment, nothing checked yet.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    data_dir: Option<PathBuf>,
+    database_url: Option<String>,
+    listen: Option<String>,
+    public_url: Option<String>,
+    bounce_domain: Option<String>,
+    ehlo_name: Option<String>,
+    source_ip: Option<String>,
+    nameservers: Option<String>,
+    smtp_port: Option<String>,
+    allow_private_targets: Option<String>,
+    max_connections: Option<String>,
+    trusted_proxies: Option<String>,
+    max_upload_bytes: Option<String>,
+    log: Option<String>,
+    log_format: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub data_dir: PathBuf,
+    pub database_url: String,
+    pub listen: SocketAddr,
+    pub public_url: String,
+    /// `None`: the return path stays within the From address's domain.
+    pub bounce_domain: Option<String>,
+    pub ehlo_name: String,
+    pub source_ip: Option<IpAddr>,
+    pub nameservers: Vec<SocketAddr>,
+    pub smtp_port: u16,
+    pub allow_private_targets: bool,
+    pub max_connections: usize,
+    pub trusted_proxies: Vec<IpAddr>,
+    pub max_upload_bytes: u64,
+    pub log: String,
+    pub json_logs: bool,
+}
+
+impl Config {
+    /// # Errors
+    /// An unreadable file, an unknown option, a value that is not what it should be: named, with what would be right.
+    pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+        let mut raw = match file {
+            Some(path) => read_file(path)?,
+            None => Raw::default(),
+        };
+        raw.overlay(|variable| std::env::var(variable).ok().filter(|v| !v.is_empty()));
+        raw.check()
+    }
+
+    /// For the commands that bring their own world.
+    pub fn for_sandbox(data_dir: PathBuf, listen: SocketAddr) -> anyhow::Result<Self> {
+        Raw { data_dir: Some(data_dir), listen: Some(listen.to_string()), ..Raw::default() }.check()
+    }
+}
+
+fn read_file(path: &Path) -> anyhow::Result<Raw> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the configuration {}", path.display()))?;
+    let table: toml::Table = toml::from_str(&text).with_context(|| format!("{} is not valid TOML", path.display()))?;
+    // Numbers, booleans and arrays may be written as such; from here on all are text, like the environment's.
+    let table: toml::Table = table.into_iter().map(|(key, value)| (key, toml::Value::String(as_text(&value)))).collect();
+    table.try_into().with_context(|| format!("in {}", path.display()))
+}
+
+fn as_text(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Array(items) => items.iter().map(as_text).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+impl Raw {
+    fn overlay(&mut self, variable: impl Fn(&str) -> Option<String>) {
+        let mut take = |name: &str, field: &mut Option<String>| {
+            if let Some(value) = variable(name) {
+                *field = Some(value);
+            }
+        };
+        take("DATABASE_URL", &mut self.database_url);
+        take("TIDINGS_LISTEN", &mut self.listen);
+        take("TIDINGS_PUBLIC_URL", &mut self.public_url);
+        take("TIDINGS_BOUNCE_DOMAIN", &mut self.bounce_domain);
+        take("TIDINGS_EHLO_NAME", &mut self.ehlo_name);
+        take("TIDINGS_SOURCE_IP", &mut self.source_ip);
+        take("TIDINGS_NAMESERVERS", &mut self.nameservers);
+        take("TIDINGS_SMTP_PORT", &mut self.smtp_port);
+        take("TIDINGS_ALLOW_PRIVATE_TARGETS", &mut self.allow_private_targets);
+        take("TIDINGS_MAX_CONNECTIONS", &mut self.max_connections);
+        take("TIDINGS_TRUSTED_PROXIES", &mut self.trusted_proxies);
+        take("TIDINGS_MAX_UPLOAD_BYTES", &mut self.max_upload_bytes);
+        take("TIDINGS_LOG", &mut self.log);
+        take("TIDINGS_LOG_FORMAT", &mut self.log_format);
+        if let Some(folder) = variable("TIDINGS_DATA_DIR") {
+            self.data_dir = Some(folder.into());
+        }
+    }
+
+    fn check(self) -> anyhow::Result<Config> {
+        let data_dir = self.data_dir.unwrap_or_else(|| "data".into());
+        let listen: SocketAddr = parse("listen", self.listen.as_deref().unwrap_or("127.0.0.1:8080"), "an address and port such as 127.0.0.1:8080")?;
+        let public_url = check_url(&self.public_url.unwrap_or_else(|| format!("http://{listen}")))?;
+        let max_connections = parse("max_connections", self.max_connections.as_deref().unwrap_or("200"), "a number from 1 to 5000")?;
+        ensure!((1..=5000).contains(&max_connections), "max_connections is {max_connections}: it must be from 1 to 5000");
+        let json_logs = match self.log_format.as_deref().unwrap_or("text") {
+            "text" => false,
+            "json" => true,
+            other => bail!("log_format is {other:?}: it must be text or json"),
+        };
+        Ok(Config {
+            database_url: self.database_url.unwrap_or_else(|| data_dir.join("tidings.sqlite3").to_string_lossy().into_owned()),
+            listen,
+            public_url,
+            bounce_domain: self.bounce_domain,
+            ehlo_name: self.ehlo_name.unwrap_or_else(host_name),
+            source_ip: self.source_ip.as_deref().map(|ip| parse("source_ip", ip, "an IP address of this machine")).transpose()?,
+            nameservers: parse_list("nameservers", self.nameservers.as_deref(), "ip:port, such as 127.0.0.1:53")?,
+            smtp_port: parse("smtp_port", self.smtp_port.as_deref().unwrap_or("25"), "a port number")?,
+            allow_private_targets: parse("allow_private_targets", self.allow_private_targets.as_deref().unwrap_or("false"), "true or false")?,
+            max_connections,
+            trusted_proxies: parse_list("trusted_proxies", self.trusted_proxies.as_deref(), "IP addresses")?,
+            max_upload_bytes: parse("max_upload_bytes", self.max_upload_bytes.as_deref().unwrap_or("21474836480"), "a number of bytes")?,
+            log: self.log.unwrap_or_else(|| "info".to_owned()),
+            json_logs,
+            data_dir,
+        })
+    }
+}
+
+fn parse<T: std::str::FromStr>(key: &str, value: &str, wanted: &str) -> anyhow::Result<T> {
+    value.trim().parse().map_err(|_| anyhow::anyhow!("{key} is {value:?}: it must be {wanted}"))
+}
+
+fn parse_list<T: std::str::FromStr>(key: &str, value: Option<&str>, wanted: &str) -> anyhow::Result<Vec<T>> {
+    value.unwrap_or("").split(',').map(str::trim).filter(|v| !v.is_empty()).map(|v| parse(key, v, wanted)).collect()
+}
+
+/// Scheme and host, no trailing slash, nothing behind.
+fn check_url(url: &str) -> anyhow::Result<String> {
+    let url = url.trim_end_matches('/');
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    match rest {
+        Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']) => Ok(url.to_owned()),
+        _ => bail!("public_url is {url:?}: it must be http:// or https:// and a host, such as https://mail.example.com"),
+    }
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid_and_the_environment_wins() {
+        let mut raw = Raw { listen: Some("127.0.0.1:1".into()), ..Raw::default() };
+        raw.overlay(|v| (v == "TIDINGS_LISTEN").then(|| "127.0.0.1:2".into()));
+        let config = raw.check().expect("valid");
+        assert_eq!((config.listen.port(), config.public_url.as_str()), (2, "http://127.0.0.1:2"));
+    }
+
+    #[test]
+    fn errors_name_the_option_and_what_would_be_right() {
+        let error = Raw { listen: Some("nonsense".into()), ..Raw::default() }.check().expect_err("invalid");
+        assert!(error.to_string().contains("listen") && error.to_string().contains("127.0.0.1:8080"), "{error}");
+        assert!(Raw { public_url: Some("example.com".into()), ..Raw::default() }.check().is_err());
+        assert!(Raw { max_connections: Some("0".into()), ..Raw::default() }.check().is_err());
+    }
+
+    #[test]
+    fn every_option_is_read_from_its_variable_and_documented() {
+        let example = include_str!("../../../deploy/env.example");
+        for option in OPTIONS {
+            assert!(example.contains(option.variable), "deploy/env.example lacks {}", option.variable);
+            assert!(example.contains(option.meaning), "deploy/env.example lacks the meaning of {}", option.variable);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What belongs to one installation on disk: its folder, its lock, its key.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+/// The data folder, held by one process at a time.
+pub struct Instance {
+    pub folder: PathBuf,
+    /// All tokens and sealed secrets stand on this. Losing it breaks the links in mails already sent.
+    pub key: [u8; 32],
+    _lock: File,
+}
+
+impl Instance {
+    /// Makes the folder on first use, takes its lock, reads or makes its key.
+    ///
+    /// # Errors
+    /// Another process holds it, or the folder cannot be written.
+    pub fn open(folder: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder.join("spool"))
+            .with_context(|| format!("cannot make the data folder {}: check its owner and free space", folder.display()))?;
+        let lock = lock(&folder.join("lock"))?;
+        let key = read_or_make_key(&folder.join("instance.key"))?;
+        Ok(Self { folder: folder.to_owned(), key, _lock: lock })
+    }
+
+    #[must_use]
+    pub fn spool(&self) -> PathBuf {
+        self.folder.join("spool")
+    }
+}
+
+/// Two processes on one SQLite file would each think that the other's deliveries in flight are leftovers of a crash.
+fn lock(path: &Path) -> anyhow::Result<File> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!("another Tidings process is running on this data folder ({}). Stop it, or give this one a folder of its own with TIDINGS_DATA_DIR", path.display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+    }
+}
+
+fn read_or_make_key(path: &Path) -> anyhow::Result<[u8; 32]> {
+    if path.exists() {
+        let mut text = String::new();
+        File::open(path).and_then(|mut f| f.read_to_string(&mut text)).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes = STANDARD.decode(text.trim()).ok();
+        return bytes
+            .and_then(|b| <[u8; 32]>::try_from(b).ok())
+            .with_context(|| format!("{} is damaged: restore it from your backup", path.display()));
+    }
+    let key: [u8; 32] = rand::random();
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.write_all(STANDARD.encode(key).as_bytes()).and_then(|()| file.sync_all()).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_at_a_time_and_the_key_stays() {
+        let folder = tempfile::tempdir().expect("folder");
+        let first = Instance::open(folder.path()).expect("opens");
+        let key = first.key;
+        let second = Instance::open(folder.path()).err().expect("refused").to_string();
+        assert!(second.contains("another Tidings process"), "{second}");
+        drop(first);
+        assert_eq!(Instance::open(folder.path()).expect("opens again").key, key);
+    }
+}

@@ -1,0 +1,205 @@
+//! Moves campaigns along: fan-out, providers, jobs, the retries that are due, Done.
+//!
+//! Every step reads its task from the ledger and commits what it did there, so that a kill at any line costs at most one chunk of
+//! repeated, idempotent work. The queue is told afterwards: losing it loses nothing.
+
+mod providers;
+mod shards;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tidings_delivery::{ProviderTable, Resolver};
+use tidings_domain::{CampaignState, CampaignTransition, UnixMs};
+use tidings_queue::Queue;
+use tidings_store::{ActiveCampaign, CampaignId, DeliveryId, FanOut, QueuedJob, Store};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Step, now, run_until_stopped};
+use providers::Providers;
+use shards::Shards;
+
+/// Subscribers of one fan-out transaction.
+const FANOUT_CHUNK_ROWS: i64 = 10_000;
+/// Ledger rows that become jobs in one transaction.
+const QUEUE_CHUNK_ROWS: i64 = 10_000;
+/// Rows of a cancelled campaign ended in one transaction.
+const CANCEL_CHUNK_ROWS: i64 = 10_000;
+/// Cancelled campaigns whose rows are ended in one step.
+const CANCELLED_CAMPAIGNS: i64 = 20;
+/// Deferred rows taken in one transaction.
+const DUE_CHUNK_ROWS: i64 = 5_000;
+/// Test messages taken in one step.
+const TEST_CHUNK_ROWS: i64 = 100;
+/// Rows read in one page when the queue is filled again.
+const REFILL_PAGE_ROWS: i64 = 20_000;
+/// Rest between two looks when there is nothing to do: a pause reaches the queue within this.
+const IDLE_REST: Duration = Duration::from_millis(400);
+
+#[derive(Debug, Clone, Copy)]
+pub struct DispatcherOptions {
+    pub idle_rest: Duration,
+}
+
+impl Default for DispatcherOptions {
+    fn default() -> Self {
+        Self { idle_rest: IDLE_REST }
+    }
+}
+
+pub struct Dispatcher {
+    store: Store,
+    queue: Queue,
+    providers: Providers,
+    shards: Shards,
+    options: DispatcherOptions,
+    /// What the queue was last told of each campaign.
+    paused: HashMap<CampaignId, bool>,
+}
+
+impl Dispatcher {
+    #[must_use]
+    pub fn new(
+        store: Store,
+        queue: Queue,
+        resolver: Resolver,
+        table: Arc<ProviderTable>,
+        options: DispatcherOptions,
+    ) -> Self {
+        let providers = Providers::new(store.clone(), resolver, Arc::clone(&table));
+        let shards = Shards::new(store.clone(), queue.clone(), table);
+        Self { store, queue, providers, shards, options, paused: HashMap::new() }
+    }
+
+    pub async fn run(mut self, stop: CancellationToken) {
+        let rest = self.options.idle_rest;
+        run_until_stopped("dispatcher", &stop, rest, async || self.step().await).await;
+    }
+
+    /// Fills an empty queue from the ledger: after a start, or when the queue was lost. Deferred rows need no job: they are taken when due.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn refill(&mut self) -> anyhow::Result<u64> {
+        let campaigns = self.store.active_campaigns().await?;
+        self.tell_pauses(&campaigns).await;
+        let (mut after, mut total) = (DeliveryId(0), 0);
+        loop {
+            let page = self.store.open_jobs(after, REFILL_PAGE_ROWS).await?;
+            let Some(last) = page.last() else { return Ok(total) };
+            after = last.job.delivery;
+            let ready: Vec<QueuedJob> =
+                page.into_iter().filter(|open| open.due.is_none()).map(|open| open.job).collect();
+            total += ready.len() as u64;
+            self.push(ready).await?;
+        }
+    }
+
+    /// One round over everything that can move.
+    ///
+    /// # Errors
+    /// The database or the queue cannot be reached; the next step tries again.
+    pub async fn step(&mut self) -> anyhow::Result<Step> {
+        let campaigns = self.store.active_campaigns().await.context("reading the active campaigns")?;
+        self.tell_pauses(&campaigns).await;
+        let mut busy = self.queue_tests().await?;
+        busy |= self.queue_due().await?;
+        for campaign in &campaigns {
+            busy |= self.move_along(campaign).await.with_context(|| format!("campaign {}", campaign.id))?;
+        }
+        busy |= self.end_cancelled().await?;
+        Ok(if busy { Step::DidWork } else { Step::Idle })
+    }
+
+    /// Returns whether there may be more to do at once.
+    async fn move_along(&mut self, campaign: &ActiveCampaign) -> anyhow::Result<bool> {
+        match campaign.state {
+            CampaignState::Queuing => self.fan_out(campaign).await,
+            CampaignState::Queued | CampaignState::Sending => {
+                // Rows in doubt that a person sends again are pending once more.
+                let queued = self.queue_pending(campaign).await?;
+                self.store.finish_if_drained(campaign.id, now()).await?;
+                Ok(queued)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// One chunk of ledger rows, and jobs for those whose provider is known.
+    async fn fan_out(&mut self, campaign: &ActiveCampaign) -> anyhow::Result<bool> {
+        let written = self.store.fan_out(campaign.id, FANOUT_CHUNK_ROWS, now()).await?;
+        let queued = self.queue_pending(campaign).await?;
+        match written {
+            FanOut::Chunk { .. } => Ok(true),
+            FanOut::NotQueuing => Ok(false),
+            FanOut::Finished { .. } if queued => Ok(true),
+            FanOut::Finished { .. } => {
+                // All jobs exist. `LostRace` means that somebody cancelled meanwhile: nothing to do.
+                self.store.apply(campaign.id, CampaignTransition::FinishQueuing, now()).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn queue_pending(&mut self, campaign: &ActiveCampaign) -> anyhow::Result<bool> {
+        self.providers.resolve_for(campaign.id).await?;
+        let jobs = self.store.queue_pending(campaign.id, QUEUE_CHUNK_ROWS, now()).await?;
+        let any = !jobs.is_empty();
+        self.push(jobs).await?;
+        Ok(any)
+    }
+
+    async fn queue_tests(&mut self) -> anyhow::Result<bool> {
+        self.providers.resolve_for_tests().await?;
+        let jobs = self.store.queue_tests(TEST_CHUNK_ROWS, now()).await?;
+        let any = !jobs.is_empty();
+        self.push(jobs).await?;
+        Ok(any)
+    }
+
+    async fn queue_due(&mut self) -> anyhow::Result<bool> {
+        let jobs = self.store.take_due(now(), DUE_CHUNK_ROWS).await?;
+        let any = !jobs.is_empty();
+        self.push(jobs).await?;
+        Ok(any)
+    }
+
+    async fn push(&mut self, jobs: Vec<QueuedJob>) -> anyhow::Result<()> {
+        self.shards.push(jobs).await
+    }
+
+    /// Tells the queue of pauses and of campaigns that have ended: O(1) each.
+    async fn tell_pauses(&mut self, campaigns: &[ActiveCampaign]) {
+        for campaign in campaigns {
+            if self.paused.insert(campaign.id, campaign.paused) != Some(campaign.paused) {
+                if campaign.paused {
+                    self.queue.pause_campaign(campaign.id.0).await;
+                } else {
+                    self.queue.resume_campaign(campaign.id.0).await;
+                }
+            }
+        }
+        let active: HashSet<CampaignId> = campaigns.iter().map(|c| c.id).collect();
+        self.paused.retain(|id, _| active.contains(id));
+    }
+
+    async fn end_cancelled(&mut self) -> anyhow::Result<bool> {
+        let mut any = false;
+        for campaign in self.store.cancelled_with_rows(CANCELLED_CAMPAIGNS).await? {
+            self.queue.drop_campaign(campaign.0).await;
+            any |= self.store.cancel_rows(campaign, CANCEL_CHUNK_ROWS, now()).await? > 0;
+        }
+        Ok(any)
+    }
+}
+
+/// How long an answer of DNS is used for grouping when it names no time of its own.
+pub(crate) const PROVIDER_FRESH: Duration = Duration::from_secs(24 * 3600);
+/// How long a failed look-up is not repeated.
+pub(crate) const PROVIDER_FAILED: Duration = Duration::from_secs(10 * 60);
+
+pub(crate) fn expiry(now: UnixMs, known: bool) -> UnixMs {
+    now.plus(if known { PROVIDER_FRESH } else { PROVIDER_FAILED })
+}

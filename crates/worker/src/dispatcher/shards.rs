@@ -1,0 +1,106 @@
+//! From ledger rows to the queue's shards: which budget a job stands under.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use tidings_delivery::ProviderTable;
+use tidings_domain::RouteKind;
+use tidings_queue::{Job, Limits, Queue, Shard};
+use tidings_store::{QueuedJob, RouteId, Store};
+
+/// A relay's limits where its route names none.
+const RELAY_CONNECTIONS: u32 = 10;
+const RELAY_MESSAGES_PER_CONNECTION: u32 = 1_000;
+
+pub struct Shards {
+    store: Store,
+    queue: Queue,
+    table: Arc<ProviderTable>,
+    /// Shards whose limits the queue knows.
+    limited: HashSet<Shard>,
+}
+
+impl Shards {
+    pub fn new(store: Store, queue: Queue, table: Arc<ProviderTable>) -> Self {
+        Self { store, queue, table, limited: HashSet::new() }
+    }
+
+    pub async fn push(&mut self, jobs: Vec<QueuedJob>) -> anyhow::Result<()> {
+        let mut by_shard: HashMap<Shard, Vec<Job>> = HashMap::new();
+        let mut kinds: HashMap<Option<RouteId>, RouteKind> = HashMap::new();
+        for queued in jobs {
+            let kind = match kinds.get(&queued.route) {
+                Some(kind) => *kind,
+                None => {
+                    let kind = self.kind(queued.route).await?;
+                    kinds.insert(queued.route, kind);
+                    kind
+                }
+            };
+            let shard = shard_of(&queued, kind);
+            by_shard.entry(shard).or_default().push(Job {
+                delivery: queued.delivery.0,
+                campaign: queued.campaign.0,
+                attempt: queued.attempt,
+            });
+        }
+        for (shard, jobs) in by_shard {
+            self.limit(&shard).await?;
+            self.queue.push(&shard, &jobs).await;
+        }
+        Ok(())
+    }
+
+    async fn kind(&self, route: Option<RouteId>) -> anyhow::Result<RouteKind> {
+        match route {
+            None => Ok(RouteKind::Direct),
+            Some(id) => Ok(self.store.route_by_id(id).await?.map_or(RouteKind::Direct, |r| r.kind)),
+        }
+    }
+
+    async fn limit(&mut self, shard: &Shard) -> anyhow::Result<()> {
+        if self.limited.contains(shard) {
+            return Ok(());
+        }
+        let limits = match shard.name.strip_prefix("relay:") {
+            Some(id) => self.relay_limits(id).await?,
+            None => self.provider_limits(&shard.name),
+        };
+        self.queue.set_limits(shard, limits).await;
+        self.limited.insert(shard.clone());
+        Ok(())
+    }
+
+    async fn relay_limits(&self, id: &str) -> anyhow::Result<Limits> {
+        let route = match id.parse() {
+            Ok(id) => self.store.route_by_id(RouteId(id)).await?,
+            Err(_) => None,
+        };
+        let (connections, per_second) = route.map_or((0, 0), |r| (r.max_connections, r.max_per_second));
+        Ok(Limits {
+            per_second: f64::from(per_second),
+            burst: u32::try_from(per_second).unwrap_or(0).div_ceil(10).max(1),
+            connections: u32::try_from(connections).ok().filter(|n| *n > 0).unwrap_or(RELAY_CONNECTIONS),
+            messages_per_connection: RELAY_MESSAGES_PER_CONNECTION,
+        })
+    }
+
+    fn provider_limits(&self, provider: &str) -> Limits {
+        let limits = self.table.limits(provider);
+        Limits {
+            per_second: limits.per_second,
+            // One second's worth may go at once.
+            burst: limits.per_second.ceil().max(1.0) as u32,
+            connections: limits.connections,
+            messages_per_connection: limits.messages_per_connection,
+        }
+    }
+}
+
+fn shard_of(job: &QueuedJob, kind: RouteKind) -> Shard {
+    let name = match (kind, job.route) {
+        (RouteKind::Relay, Some(route)) => Arc::from(format!("relay:{route}")),
+        _ => Arc::clone(&job.provider),
+    };
+    Shard { lane: u8::try_from(job.lane.code()).unwrap_or(0), name }
+}

@@ -1,0 +1,100 @@
+//! From a ledger row to a message: compiled revisions, kept while they are used.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context;
+use tidings_compose::{Content, Frozen, Keys, Mailer, Message, Origin, Recipient, Site};
+use tidings_store::{Revision, RevisionId, Store, Work};
+
+use crate::now;
+
+/// Compiled revisions kept at one time; beyond it all are let go and compiled again as needed.
+const KEPT_REVISIONS: usize = 64;
+
+/// What every mail says of this installation.
+#[derive(Debug, Clone)]
+pub struct SiteOptions {
+    pub public_url: String,
+    /// `None`: return paths stay within the From address's domain.
+    pub bounce_domain: Option<String>,
+}
+
+pub struct Contents {
+    store: Store,
+    keys: Arc<Keys>,
+    site: SiteOptions,
+    compiled: Mutex<HashMap<RevisionId, Arc<Mailer>>>,
+}
+
+impl Contents {
+    pub fn new(store: Store, keys: Arc<Keys>, site: SiteOptions) -> Self {
+        Self { store, keys, site, compiled: Mutex::default() }
+    }
+
+    /// # Errors
+    /// The revision is gone or does not compile, or the template fails for this recipient: in words.
+    pub async fn message(&self, work: &Work) -> anyhow::Result<Message> {
+        let mailer = self.mailer(work.revision).await?;
+        let recipient = recipient(work);
+        mailer.message(&recipient, now()).context("the message could not be made")
+    }
+
+    async fn mailer(&self, id: RevisionId) -> anyhow::Result<Arc<Mailer>> {
+        if let Some(mailer) = self.kept().get(&id) {
+            return Ok(Arc::clone(mailer));
+        }
+        let revision = self.store.revision(id).await?.context("the campaign's content is gone")?;
+        let mailer = Arc::new(self.compile(revision)?);
+        let mut kept = self.kept();
+        if kept.len() >= KEPT_REVISIONS {
+            kept.clear();
+        }
+        kept.insert(id, Arc::clone(&mailer));
+        Ok(mailer)
+    }
+
+    fn compile(&self, revision: Revision) -> anyhow::Result<Mailer> {
+        let frozen = revision.content;
+        let links: Vec<String> = serde_json::from_str(&frozen.links).context("the campaign's links are damaged")?;
+        let from_domain = frozen.from_email.rsplit('@').next().unwrap_or_default().to_owned();
+        let site = Site {
+            public_url: self.site.public_url.clone(),
+            bounce_domain: self.site.bounce_domain.clone().unwrap_or_else(|| from_domain.clone()),
+            list_id_host: from_domain,
+        };
+        let content = Content {
+            subject: frozen.subject,
+            preview_text: frozen.preview_text,
+            from_name: frozen.from_name,
+            from_email: frozen.from_email,
+            reply_to: frozen.reply_to,
+            html: frozen.html,
+            text: frozen.text,
+            track_opens: frozen.track_opens,
+            track_clicks: frozen.track_clicks,
+            postal_address: frozen.postal_address,
+            list_name: frozen.list_name,
+        };
+        let origin = Origin { workspace: revision.workspace_id.0, campaign: revision.campaign_id.0 };
+        Mailer::compile(&Frozen { content, links }, origin, &site, Arc::clone(&self.keys))
+            .map_err(|findings| anyhow::anyhow!("the campaign's content does not compile: {}", words(&findings)))
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, HashMap<RevisionId, Arc<Mailer>>> {
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A test message without a subscriber is made with empty fields: the template's fallbacks show.
+fn recipient(work: &Work) -> Recipient {
+    let (first_name, last_name, attributes) = match &work.subscriber {
+        Some(data) => (data.first_name.clone(), data.last_name.clone(), data.attributes.clone()),
+        None => (String::new(), String::new(), "{}".to_owned()),
+    };
+    Recipient { delivery: work.delivery.0, email: work.recipient.clone(), first_name, last_name, attributes }
+}
+
+fn words(findings: &[tidings_compose::Finding]) -> String {
+    findings.iter().map(|f| f.title.as_str()).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,59 @@
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use tidings_compose::Keys;
+use tidings_delivery::Resolver;
+use tidings_queue::Queue;
+use tidings_store::Store;
+
+use super::SenderOptions;
+use super::content::{Contents, SiteOptions};
+use super::recorder::Recorder;
+use super::targets::{TargetOptions, Targets};
+
+/// What a sender is made of.
+pub struct Parts {
+    pub store: Store,
+    pub queue: Queue,
+    pub resolver: Resolver,
+    pub keys: Arc<Keys>,
+    pub site: SiteOptions,
+    pub targets: TargetOptions,
+    pub options: SenderOptions,
+}
+
+/// What every connection of a process shares.
+pub struct SenderContext {
+    pub(super) store: Store,
+    pub(super) queue: Queue,
+    pub(super) recorder: Recorder,
+    pub(super) content: Contents,
+    pub(super) targets: Targets,
+    pub(super) options: SenderOptions,
+    pub(super) stats: Arc<SenderStats>,
+}
+
+/// For the heartbeat.
+#[derive(Debug, Default)]
+pub struct SenderStats {
+    /// Open connection slots.
+    pub connections: AtomicU64,
+    /// Attempts since the start.
+    pub attempts: AtomicU64,
+}
+
+impl SenderContext {
+    pub(super) fn new(parts: Parts, recorder: Recorder) -> Self {
+        let content = Contents::new(parts.store.clone(), Arc::clone(&parts.keys), parts.site);
+        let targets = Targets::new(parts.store.clone(), parts.resolver, parts.keys, parts.targets);
+        Self {
+            store: parts.store,
+            queue: parts.queue,
+            recorder,
+            content,
+            targets,
+            options: parts.options,
+            stats: Arc::default(),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! From what happened to what follows: pure, so that the whole table can be tested.
+
+use std::time::Duration;
+
+use tidings_bounce::{classify, classify_problem, escalate, normalise};
+use tidings_domain::{
+    Attempt, BounceClass, Consequence, Outcome, Phase, Problem, RetryPolicy, RetryVerdict, UnixMs, Verdict,
+};
+use tidings_store::{AttemptFacts, OutcomeRecord, ReplyRecord, Settled, Work};
+
+/// A snoozed delivery comes back after this long at the least, when the reply names no hold of its own.
+const SNOOZE: Duration = Duration::from_secs(60);
+/// Snoozed deliveries come back spread over this share of their wait.
+const SNOOZE_SPREAD: f64 = 0.2;
+
+/// What follows from one attempt.
+#[derive(Debug)]
+pub struct Judgement {
+    /// What the ledger is told; `None` when the row stays as it is (our own withdrawal).
+    pub record: Option<OutcomeRecord>,
+    /// For the provider's budget.
+    pub verdict: Option<Verdict>,
+}
+
+/// Everything that a judgement needs to know besides the attempt.
+pub struct Bench<'a> {
+    pub work: &'a Work,
+    pub retry: &'a RetryPolicy,
+    pub now: UnixMs,
+    /// Random, 0 to 1.
+    pub jitter: f64,
+}
+
+pub fn judge(bench: &Bench<'_>, attempt: &Attempt) -> Judgement {
+    match &attempt.outcome {
+        Outcome::Accepted { reply } => {
+            let words = ReplyRecord::of(reply, String::new());
+            Judgement {
+                record: Some(record(bench, attempt, Phase::Dot, Settled::Accepted, None, words)),
+                verdict: None,
+            }
+        }
+        Outcome::InDoubt { problem, detail } => in_doubt(bench, attempt, *problem, detail),
+        Outcome::Broken { problem: Problem::Withdrawn, .. } => Judgement { record: None, verdict: None },
+        Outcome::Refused { phase, reply } => {
+            let verdict = classify(*phase, reply, &bench.work.provider);
+            let words = ReplyRecord::of(reply, normalise(&reply.to_string()));
+            follow(bench, attempt, *phase, verdict, words)
+        }
+        Outcome::Broken { phase, problem, detail } => {
+            let words = ReplyRecord { code: None, enhanced: None, text: detail.clone(), key: normalise(detail) };
+            follow(bench, attempt, *phase, classify_problem(*phase, *problem), words)
+        }
+    }
+}
+
+fn in_doubt(bench: &Bench<'_>, attempt: &Attempt, problem: Problem, detail: &str) -> Judgement {
+    let text = format!("No reply after the message was handed over: {detail}");
+    let words = ReplyRecord { code: None, enhanced: None, key: normalise(&text), text };
+    let record = record(bench, attempt, Phase::Dot, Settled::InDoubt, Some(problem.to_string()), words);
+    Judgement { record: Some(record), verdict: None }
+}
+
+fn follow(bench: &Bench<'_>, attempt: &Attempt, phase: Phase, verdict: Verdict, words: ReplyRecord) -> Judgement {
+    let verdict = escalate(verdict, attempts(bench), bench.now.since(first_attempt(bench)));
+    let settled = match verdict.consequence {
+        Consequence::HardBounce => Settled::HardBounced,
+        Consequence::SoftBounce => Settled::SoftBounced,
+        Consequence::Fail => Settled::Failed,
+        Consequence::Retry => retry_or_end(bench, verdict.hold),
+        Consequence::Snooze => snooze_or_end(bench, verdict.hold),
+    };
+    let gave_up = settled == Settled::SoftBounced && verdict.consequence != Consequence::SoftBounce;
+    let class = if gave_up { BounceClass::Expired } else { verdict.class };
+    let record = record(bench, attempt, phase, settled, Some(class.to_string()), words);
+    Judgement { record: Some(record), verdict: Some(verdict) }
+}
+
+/// With the one just made.
+fn attempts(bench: &Bench<'_>) -> u32 {
+    u32::try_from(bench.work.attempt).unwrap_or(0) + 1
+}
+
+fn first_attempt(bench: &Bench<'_>) -> UnixMs {
+    bench.work.first_attempt_at.unwrap_or(bench.now)
+}
+
+fn retry_or_end(bench: &Bench<'_>, at_least: Option<Duration>) -> Settled {
+    match bench.retry.next(attempts(bench), first_attempt(bench), bench.now, bench.jitter, at_least) {
+        RetryVerdict::At(until) => Settled::Deferred { until, costs_attempt: true },
+        RetryVerdict::GiveUp => Settled::SoftBounced,
+    }
+}
+
+/// A throttle delays; it ends a delivery only when the whole window is over.
+fn snooze_or_end(bench: &Bench<'_>, hold: Option<Duration>) -> Settled {
+    let first_wait = bench.retry.waits.first().copied().unwrap_or(SNOOZE);
+    let wait = hold.unwrap_or(SNOOZE).min(first_wait);
+    let until = bench.now.plus(wait.mul_f64(1.0 + SNOOZE_SPREAD * bench.jitter));
+    if until.since(first_attempt(bench)) > bench.retry.give_up_after {
+        Settled::SoftBounced
+    } else {
+        Settled::Deferred { until, costs_attempt: false }
+    }
+}
+
+fn record(
+    bench: &Bench<'_>,
+    attempt: &Attempt,
+    phase: Phase,
+    settled: Settled,
+    reason: Option<String>,
+    words: ReplyRecord,
+) -> OutcomeRecord {
+    let facts = AttemptFacts {
+        at: attempt.at,
+        duration: attempt.duration,
+        host: attempt.peer.as_ref().map_or_else(String::new, |p| p.host.clone()),
+        ip: attempt.peer.as_ref().and_then(|p| p.ip).map_or_else(String::new, |ip| ip.to_string()),
+        tls: attempt.peer.as_ref().map_or_else(String::new, |p| p.tls.label()),
+        phase: phase.to_string(),
+    };
+    OutcomeRecord {
+        delivery: bench.work.delivery,
+        campaign: bench.work.campaign,
+        attempt: bench.work.attempt,
+        settled,
+        reason,
+        reply: Some(words),
+        route: bench.work.route,
+        facts: (settled != Settled::Accepted).then_some(facts),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use tidings_domain::{DeliveryKind, Lane};
+    use tidings_store::{CampaignId, DeliveryId, RevisionId, WorkspaceId};
+
+    const NOW: UnixMs = UnixMs(1_000_000_000_000);
+
+    fn work() -> Work {
+        Work {
+            delivery: DeliveryId(1),
+            attempt: 0,
+            lane: Lane::Bulk,
+            kind: DeliveryKind::Campaign,
+            workspace: WorkspaceId(1),
+            campaign: CampaignId(1),
+            revision: RevisionId(1),
+            route: None,
+            provider: Arc::from("mx:receiver.example"),
+            recipient: "ana@receiver.example".to_owned(),
+            subscriber: None,
+            first_attempt_at: None,
+        }
+    }
+
+    fn judged(work: &Work, outcome: Outcome) -> Judgement {
+        let retry = RetryPolicy::for_lane(Lane::Bulk);
+        let attempt = Attempt { at: NOW, duration: Duration::from_millis(5), peer: None, outcome };
+        judge(&Bench { work, retry: &retry, now: NOW, jitter: 0.5 }, &attempt)
+    }
+
+    fn refused(phase: Phase, text: &str) -> Outcome {
+        Outcome::Refused { phase, reply: tidings_domain::Reply::from_text(text, 0) }
+    }
+
+    fn settled(outcome: Outcome) -> Settled {
+        judged(&work(), outcome).record.expect("recorded").settled
+    }
+
+    #[test]
+    fn each_outcome_ends_where_it_should() {
+        assert_eq!(settled(refused(Phase::Rcpt, "550 5.1.1 User unknown")), Settled::HardBounced);
+        assert_eq!(settled(refused(Phase::Rcpt, "552 5.2.2 Mailbox full")), Settled::SoftBounced);
+        assert_eq!(settled(Outcome::InDoubt { problem: Problem::Timeout, detail: String::new() }), Settled::InDoubt);
+        let retried = settled(refused(Phase::Rcpt, "451 4.3.0 Try again later"));
+        assert!(matches!(retried, Settled::Deferred { costs_attempt: true, .. }), "{retried:?}");
+    }
+
+    #[test]
+    fn a_throttle_costs_no_attempt_and_turns_a_knob() {
+        let judgement = judged(&work(), refused(Phase::Mail, "421 4.7.28 unusual rate of mail"));
+        let record = judgement.record.expect("recorded");
+        assert!(matches!(record.settled, Settled::Deferred { costs_attempt: false, .. }), "{:?}", record.settled);
+        assert!(judgement.verdict.expect("a verdict").knob.is_some());
+    }
+
+    #[test]
+    fn the_senders_fault_never_bounces_a_subscriber() {
+        for text in [
+            "550 5.7.1 Our blocklist has your IP",
+            "550 5.7.26 Unauthenticated mail",
+            "554 5.7.1 Message looks like spam",
+        ] {
+            for phase in [Phase::Greeting, Phase::Mail, Phase::Rcpt, Phase::Dot] {
+                assert_ne!(settled(refused(phase, text)), Settled::HardBounced, "{phase}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn our_own_withdrawal_is_no_outcome() {
+        let outcome = Outcome::Broken { phase: Phase::Body, problem: Problem::Withdrawn, detail: String::new() };
+        assert!(judged(&work(), outcome).record.is_none());
+    }
+
+    #[test]
+    fn retries_end_with_the_window() {
+        let mut work = work();
+        work.attempt = 9;
+        work.first_attempt_at = Some(UnixMs(NOW.0 - 80 * UnixMs::HOUR));
+        let record = judged(&work, refused(Phase::Rcpt, "451 4.3.0 Try again later")).record.expect("recorded");
+        assert_eq!((record.settled, record.reason.as_deref()), (Settled::SoftBounced, Some("expired")));
+    }
+}

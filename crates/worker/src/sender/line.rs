@@ -1,0 +1,289 @@
+//! One connection slot: works off the jobs of a grant, one message after the other, over as few connections as it can.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tidings_delivery::{Connection, Envelope, Offer};
+use tidings_domain::{Attempt, DeliveryKind, Outcome, Peer, Phase, Problem};
+use tidings_queue::{Grant, Job, Knob, LeaseState, More, Settle, Signal};
+use tidings_store::{DeliveryId, Intent, IntentAnswer, OutcomeRecord, Work};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::context::SenderContext;
+use super::judge::{Bench, Judgement, judge};
+use super::targets::Spot;
+use crate::now;
+
+/// A lease is extended this often while its jobs are worked off.
+const EXTEND_EVERY: Duration = Duration::from_secs(60);
+/// After a failure to connect the whole destination rests, so that its other jobs do not fail one by one.
+const REST_AFTER_FAILED_CONNECT: Duration = Duration::from_secs(30);
+
+/// Who paused a campaign, when the program did.
+const PAUSED_BY: &str = "Tidings";
+
+/// An open connection and where it leads.
+struct Open {
+    connection: Connection,
+    spot: Spot,
+    /// It has carried a message before: if it dies at the next one's first command, the peer only tired of waiting.
+    used: bool,
+}
+
+struct Line<'a> {
+    context: &'a SenderContext,
+    grant: &'a Grant,
+    stop: &'a CancellationToken,
+    open: Option<Open>,
+    /// Who the last attempt spoke to, also when the connection is gone.
+    peer: Option<Peer>,
+}
+
+/// Works the grant off and closes it.
+pub async fn serve(context: &SenderContext, mut grant: Grant, stop: &CancellationToken) {
+    let mut jobs = std::mem::take(&mut grant.jobs);
+    let mut line = Line { context, grant: &grant, stop, open: None, peer: None };
+    let mut idle_since: Option<Instant> = None;
+    loop {
+        if !jobs.is_empty() {
+            idle_since = None;
+            if line.work_off(std::mem::take(&mut jobs)).await == LeaseState::Lost {
+                break;
+            }
+        }
+        if stop.is_cancelled() {
+            break;
+        }
+        match context.queue.more(&grant, context.options.jobs_a_claim).await {
+            More::Jobs(more) => jobs = more,
+            More::Wait(rest) if rest <= context.options.keep_idle => tokio::time::sleep(rest).await,
+            More::Empty if line.open.is_some() && keeps_idle(&mut idle_since, context.options.keep_idle) => {
+                tokio::time::sleep(context.options.keep_idle / 20).await;
+            }
+            More::Wait(_) | More::Empty | More::Close(_) => break,
+        }
+    }
+    if let Some(open) = line.open.take() {
+        // QUIT is a courtesy: its reply changes nothing, and nobody waits for it.
+        tokio::spawn(open.connection.quit());
+    }
+    context.queue.close(grant).await;
+}
+
+fn keeps_idle(since: &mut Option<Instant>, limit: Duration) -> bool {
+    since.get_or_insert_with(Instant::now).elapsed() < limit
+}
+
+impl Line<'_> {
+    async fn work_off(&mut self, jobs: Vec<Job>) -> LeaseState {
+        let _busy = self.context.recorder.enter();
+        let ids = jobs.iter().map(|job| DeliveryId(job.delivery)).collect();
+        let work = match self.context.store.load_work(ids).await {
+            Ok(work) => work,
+            Err(error) => {
+                tracing::error!(%error, "the ledger cannot be read; the jobs go back");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                return self.settle(jobs.into_iter().map(|job| (job, Settle::Release)).collect()).await;
+            }
+        };
+        let mut settled = Vec::with_capacity(jobs.len());
+        let mut extended = Instant::now();
+        for job in jobs {
+            if extended.elapsed() > EXTEND_EVERY {
+                extended = Instant::now();
+                if self.context.queue.extend(self.grant).await == LeaseState::Lost {
+                    return LeaseState::Lost;
+                }
+            }
+            // A row that moved on since its job was made needs no attempt.
+            let found = work.iter().find(|w| w.delivery.0 == job.delivery && w.attempt == job.attempt);
+            let settle = match found {
+                Some(_) if self.stop.is_cancelled() => Settle::Release,
+                Some(work) => self.deliver(work).await,
+                None => Settle::Done,
+            };
+            settled.push((job, settle));
+        }
+        self.settle(settled).await
+    }
+
+    async fn settle(&self, settled: Vec<(Job, Settle)>) -> LeaseState {
+        self.context.queue.settle(self.grant, &settled).await
+    }
+
+    /// One attempt for one delivery, recorded.
+    async fn deliver(&mut self, work: &Work) -> Settle {
+        let at = now();
+        let began = Instant::now();
+        let (outcome, intent) = self.attempt(work).await;
+        self.context.stats.attempts.fetch_add(1, Ordering::Relaxed);
+        let intent_committed = match intent {
+            Some(IntentAnswer::Go) => true,
+            // Withdrawn: the row was moved by the commit itself, or is to stay.
+            Some(IntentAnswer::Paused) => return Settle::Release,
+            Some(_) => return Settle::Done,
+            None => false,
+        };
+        if !intent_committed && matches!(outcome, Outcome::Broken { problem: Problem::Withdrawn, .. }) {
+            return Settle::Release;
+        }
+        let attempt = Attempt { at, duration: began.elapsed(), peer: self.peer.take(), outcome };
+        let retry = (self.context.options.retry)(work.lane);
+        let bench = Bench { work, retry: &retry, now: now(), jitter: rand::random() };
+        self.follow(work, judge(&bench, &attempt)).await
+    }
+
+    async fn follow(&mut self, work: &Work, judgement: Judgement) -> Settle {
+        if let Some(verdict) = &judgement.verdict
+            && (verdict.knob.is_some() || verdict.hold.is_some())
+        {
+            let why =
+                judgement.record.as_ref().and_then(|r| r.reply.as_ref()).map_or_else(String::new, |r| r.text.clone());
+            let knob = verdict.knob.map(knob);
+            self.context.queue.signal(&self.grant.shard, Signal { knob, hold: verdict.hold, why }).await;
+        }
+        let Some(record) = judgement.record else { return Settle::Release };
+        if judgement.verdict.is_some_and(|v| v.pause_campaign) && work.kind == DeliveryKind::Campaign {
+            self.pause(work, &record).await;
+        }
+        self.record(record).await
+    }
+
+    /// The sender's own fault would meet every other recipient too: the campaign waits for a person.
+    async fn pause(&self, work: &Work, record: &OutcomeRecord) {
+        let reply = record.reply.as_ref().map_or("", |r| r.text.as_str());
+        let reason = format!("{} refuses this campaign for a fault on our side: {reply}", work.provider);
+        let workspace = self.context.store.workspace(work.workspace);
+        if let Err(error) = workspace.pause(work.campaign, PAUSED_BY, &reason, now()).await {
+            tracing::error!(%error, campaign = work.campaign.0, "the campaign could not be paused");
+        }
+    }
+
+    /// `Done` even when the committer has stopped: then the row is recovery's.
+    async fn record(&self, record: OutcomeRecord) -> Settle {
+        if self.context.recorder.outcome(record).await.is_err() {
+            tracing::warn!("an outcome could not be handed over: the process is stopping");
+        }
+        Settle::Done
+    }
+
+    /// The transaction up to its reply, and what the ledger said to the intent if it came that far.
+    async fn attempt(&mut self, work: &Work) -> (Outcome, Option<IntentAnswer>) {
+        if work.is_deleted() {
+            return (withdrawn("the subscriber was deleted"), self.commit_intent(work).await);
+        }
+        let message = match self.context.content.message(work).await {
+            Ok(message) => message,
+            Err(error) => return (compose_failed(&error), None),
+        };
+        let envelope = Envelope {
+            mail_from: &message.mail_from,
+            rcpt_to: &message.rcpt_to,
+            smtputf8: !message.rcpt_to.is_ascii(),
+        };
+        loop {
+            let reused = match self.connect(work).await {
+                Ok(reused) => reused,
+                Err(outcome) => return (outcome, None),
+            };
+            let Some(open) = self.open.as_mut() else {
+                return (withdrawn("no connection"), None);
+            };
+            open.used = true;
+            self.peer = Some(open.connection.peer().clone());
+            match open.connection.offer(&envelope, &message.data).await {
+                // The peer closed an idle connection: nothing was lost, a new one is opened once.
+                Offer::Ended(Outcome::Broken { phase: Phase::Mail, problem: Problem::ConnectionLost, .. })
+                    if reused =>
+                {
+                    self.open = None;
+                }
+                Offer::Ended(outcome) => {
+                    self.drop_if_spent();
+                    return (outcome, None);
+                }
+                Offer::AwaitsDot => return self.send_dot(work).await,
+            }
+        }
+    }
+
+    async fn send_dot(&mut self, work: &Work) -> (Outcome, Option<IntentAnswer>) {
+        let answer = self.commit_intent(work).await;
+        let Some(mut open) = self.open.take() else {
+            return (withdrawn("no connection"), answer);
+        };
+        match answer {
+            Some(IntentAnswer::Go) => {
+                let outcome = open.connection.finish().await;
+                if open.connection.is_reusable() {
+                    self.open = Some(open);
+                }
+                (outcome, Some(IntentAnswer::Go))
+            }
+            other => (open.connection.withdraw(), other),
+        }
+    }
+
+    /// `None` when the committer has stopped: then nothing may be sent.
+    async fn commit_intent(&self, work: &Work) -> Option<IntentAnswer> {
+        let intent = Intent { delivery: work.delivery, campaign: work.campaign, attempt: work.attempt };
+        self.context.recorder.intent(intent).await.ok()
+    }
+
+    /// Makes sure that a connection to one of the recipient's hosts is open. Says whether it was open before.
+    async fn connect(&mut self, work: &Work) -> Result<bool, Outcome> {
+        let spots = self.context.targets.spots(work).await?;
+        if let Some(open) = &self.open
+            && open.connection.is_reusable()
+            && spots.iter().any(|spot| spot.same_peer(&open.spot))
+        {
+            return Ok(open.used);
+        }
+        if let Some(old) = self.open.take() {
+            tokio::spawn(old.connection.quit());
+        }
+        let mut last = withdrawn("no host to connect to");
+        for spot in spots {
+            match self.context.targets.open(&spot).await {
+                Ok(connection) => {
+                    self.open = Some(Open { connection, spot, used: false });
+                    return Ok(false);
+                }
+                Err(outcome) => last = outcome,
+            }
+        }
+        self.rest_if_unreachable(&last).await;
+        Err(last)
+    }
+
+    /// Nobody answers: the destination rests, instead of every job finding out by itself.
+    async fn rest_if_unreachable(&self, outcome: &Outcome) {
+        if let Outcome::Broken { phase: Phase::Connect | Phase::Greeting, detail, .. } = outcome {
+            let signal = Signal { knob: None, hold: Some(REST_AFTER_FAILED_CONNECT), why: detail.clone() };
+            self.context.queue.signal(&self.grant.shard, signal).await;
+        }
+    }
+
+    fn drop_if_spent(&mut self) {
+        if self.open.as_ref().is_some_and(|open| !open.connection.is_reusable()) {
+            self.open = None;
+        }
+    }
+}
+
+fn knob(knob: tidings_domain::Knob) -> Knob {
+    match knob {
+        tidings_domain::Knob::Rate => Knob::Rate,
+        tidings_domain::Knob::Connections => Knob::Connections,
+        tidings_domain::Knob::MessagesPerConnection => Knob::MessagesPerConnection,
+    }
+}
+
+fn withdrawn(detail: &str) -> Outcome {
+    Outcome::Broken { phase: Phase::Body, problem: Problem::Withdrawn, detail: detail.to_owned() }
+}
+
+fn compose_failed(error: &anyhow::Error) -> Outcome {
+    Outcome::Broken { phase: Phase::Compose, problem: Problem::Render, detail: format!("{error:#}") }
+}

@@ -1,0 +1,114 @@
+//! Makes attempts: leases a connection's worth of jobs, speaks to the peer, records what came of it.
+
+mod content;
+mod context;
+mod judge;
+mod line;
+mod recorder;
+mod targets;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tidings_domain::{Lane, RetryPolicy};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use content::SiteOptions;
+pub use context::{Parts, SenderStats};
+pub use targets::TargetOptions;
+
+use context::SenderContext;
+use line::serve;
+use recorder::Recorder;
+
+/// How long one call waits for a lease before it looks whether it should stop.
+const LEASE_WAIT: Duration = Duration::from_secs(2);
+
+#[derive(Clone)]
+pub struct SenderOptions {
+    /// Names this process in leases and heartbeats.
+    pub worker_id: String,
+    /// SMTP connections at one time.
+    pub max_connections: usize,
+    /// Jobs taken in one claim.
+    pub jobs_a_claim: usize,
+    /// A connection without work is kept open this long for the next job.
+    pub keep_idle: Duration,
+    /// After the order to stop, what is in flight may take this long. RFC 5321 allows 10 minutes for the reply to the final dot; what has no
+    /// reply by then stays `sending` and is found in doubt.
+    pub drain: Duration,
+    pub retry: fn(Lane) -> RetryPolicy,
+}
+
+impl SenderOptions {
+    #[must_use]
+    pub fn new(worker_id: String, max_connections: usize) -> Self {
+        Self {
+            worker_id,
+            max_connections,
+            jobs_a_claim: 25,
+            keep_idle: Duration::from_secs(2),
+            drain: Duration::from_secs(30),
+            retry: RetryPolicy::for_lane,
+        }
+    }
+}
+
+pub struct Sender {
+    context: Arc<SenderContext>,
+    committer: tokio::task::JoinHandle<()>,
+}
+
+impl Sender {
+    /// Starts the committer; [`Sender::run`] starts the connections.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let (recorder, committer) = Recorder::start(parts.store.clone());
+        Self { context: Arc::new(SenderContext::new(parts, recorder)), committer }
+    }
+
+    #[must_use]
+    pub fn stats(&self) -> Arc<SenderStats> {
+        Arc::clone(&self.context.stats)
+    }
+
+    /// Runs until stopped, then finishes what is in flight within the drain time and writes every outcome.
+    pub async fn run(self, stop: CancellationToken) {
+        let slots = Arc::new(Semaphore::new(self.context.options.max_connections));
+        let lines = TaskTracker::new();
+        while !stop.is_cancelled() {
+            let Some(slot) = free_slot(&slots, &stop).await else { break };
+            let options = &self.context.options;
+            let Some(grant) = self.context.queue.lease(&options.worker_id, options.jobs_a_claim, LEASE_WAIT).await
+            else {
+                continue;
+            };
+            let (context, stop) = (Arc::clone(&self.context), stop.clone());
+            lines.spawn(async move {
+                context.stats.connections.fetch_add(1, Ordering::Relaxed);
+                serve(&context, grant, &stop).await;
+                context.stats.connections.fetch_sub(1, Ordering::Relaxed);
+                drop(slot);
+            });
+        }
+        lines.close();
+        if tokio::time::timeout(self.context.options.drain, lines.wait()).await.is_err() {
+            tracing::warn!("stopping with messages in flight: their deliveries will be in doubt");
+        }
+        // The last recorder is in the context; without it the committer writes what it has and ends.
+        drop(self.context);
+        if tokio::time::timeout(Duration::from_secs(10), self.committer).await.is_err() {
+            tracing::error!("stopping although outcomes could not be written: their deliveries will be in doubt");
+        }
+    }
+}
+
+async fn free_slot(slots: &Arc<Semaphore>, stop: &CancellationToken) -> Option<tokio::sync::OwnedSemaphorePermit> {
+    tokio::select! {
+        () = stop.cancelled() => None,
+        permit = Arc::clone(slots).acquire_owned() => permit.ok(),
+    }
+}

@@ -1,0 +1,91 @@
+//! Mends what stands still: leases whose holder is gone. And shows that this process lives.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tidings_domain::UnixMs;
+use tidings_queue::{Job, Queue};
+use tidings_store::{CampaignId, DeliveryId, Heartbeat, LedgerBatch, OutcomeRecord, ReplyRecord, Settled, Store};
+use tokio_util::sync::CancellationToken;
+
+use crate::sender::SenderStats;
+use crate::{Step, now, run_until_stopped};
+
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(2);
+/// A process that was silent for so long is not shown any more.
+const FORGET_AFTER_MS: i64 = UnixMs::DAY;
+
+pub struct Sweeper {
+    pub store: Store,
+    pub queue: Queue,
+    pub stats: Arc<SenderStats>,
+    /// This process: its id, roles, host, version.
+    pub identity: Heartbeat,
+}
+
+impl Sweeper {
+    pub async fn run(self, stop: CancellationToken) {
+        run_until_stopped("sweeper", &stop, HEARTBEAT_EVERY, async || self.step().await).await;
+        if let Err(error) = self.store.remove_worker(&self.identity.id).await {
+            tracing::warn!(%error, "this process's heartbeat stays behind");
+        }
+    }
+
+    /// # Errors
+    /// The database cannot be written.
+    pub async fn step(&self) -> anyhow::Result<Step> {
+        let now = now();
+        self.store
+            .beat(Heartbeat {
+                heartbeat_at_ms: now.0,
+                connections: count(&self.stats.connections),
+                attempts: count(&self.stats.attempts),
+                ..self.identity.clone()
+            })
+            .await?;
+        self.store.forget_silent_workers(UnixMs(now.0 - FORGET_AFTER_MS)).await?;
+        self.reconcile_expired().await?;
+        Ok(Step::Idle)
+    }
+
+    /// Jobs of holders that vanished: a row still `queued` was never handed over and is queued again; one in `sending` is in doubt.
+    async fn reconcile_expired(&self) -> anyhow::Result<()> {
+        let expired = self.queue.expired().await;
+        if expired.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(jobs = expired.len(), "leases ran out; asking the ledger what became of them");
+        let ids = expired.iter().map(|(_, job)| DeliveryId(job.delivery)).collect();
+        let queued = self.store.load_work(ids).await?;
+        let mut lost = LedgerBatch::default();
+        for (shard, job) in expired {
+            if queued.iter().any(|w| w.delivery.0 == job.delivery && w.attempt == job.attempt) {
+                self.queue.push(&shard, &[job]).await;
+            } else {
+                lost.outcomes.push(vanished(job));
+            }
+        }
+        // The guard of the ledger decides: only a row that still stands in `sending` at this attempt becomes in doubt.
+        self.store.commit(lost, now()).await?;
+        Ok(())
+    }
+}
+
+fn vanished(job: Job) -> OutcomeRecord {
+    let text = "The process that was sending this message vanished before it could read the reply.".to_owned();
+    OutcomeRecord {
+        delivery: DeliveryId(job.delivery),
+        campaign: CampaignId(job.campaign),
+        attempt: job.attempt,
+        settled: Settled::InDoubt,
+        reason: Some("interrupted".to_owned()),
+        reply: Some(ReplyRecord { code: None, enhanced: None, key: text.clone(), text }),
+        route: None,
+        facts: None,
+    }
+}
+
+fn count(value: &std::sync::atomic::AtomicU64) -> i64 {
+    i64::try_from(value.load(Ordering::Relaxed)).unwrap_or(i64::MAX)
+}
