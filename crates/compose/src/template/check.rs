@@ -11,6 +11,10 @@ const CONNECTIVES: [&str; 10] = ["and", "or", "not", "in", "is", "if", "elif", "
 /// `~`, `+`, `*` could grow text without bound; nothing in a message needs them.
 const SIGNS: &str = ".,|()[]<>=!-:";
 
+/// The engine reads a tag and what stands between blocks recursively; these keep it far from the end of any stack.
+const MAX_TAG_TOKENS: usize = 200;
+const MAX_OPEN_BLOCKS: usize = 40;
+
 /// The filters on offer, for a person to read.
 struct FilterNames;
 
@@ -30,16 +34,53 @@ pub(crate) fn prepare(source: &str) -> Result<String, Vec<Complaint>> {
     let found = pieces(source).map_err(|complaint| vec![complaint])?;
     let mut prepared = String::with_capacity(source.len() + 64);
     let mut complaints = Vec::new();
+    let mut nesting = Nesting::default();
     for piece in found {
         match piece {
             Piece::Text(text) => push_text(&mut prepared, text),
             Piece::Tag { kind, source, line } => match prepare_tag(kind, source) {
-                Ok(tag) => prepared.push_str(&tag),
+                Ok(tag) => {
+                    nesting.pass(kind, &tag);
+                    prepared.push_str(&tag);
+                }
                 Err(message) => complaints.push(Complaint::new(line, message)),
             },
         }
+        if nesting.open > MAX_OPEN_BLOCKS {
+            let line = if let Piece::Tag { line, .. } = piece { line } else { 1 };
+            return Err(vec![Complaint::new(
+                line,
+                format!("more than {MAX_OPEN_BLOCKS} blocks are open here, one in another."),
+            )]);
+        }
     }
     if complaints.is_empty() { Ok(prepared) } else { Err(complaints) }
+}
+
+/// How deep the blocks lie. To the engine an `elif` is an `if` in an `else`: it stays open until the `endif`.
+#[derive(Default)]
+struct Nesting {
+    open: usize,
+    branches: Vec<usize>,
+}
+
+impl Nesting {
+    fn pass(&mut self, kind: TagKind, tag: &str) {
+        if kind == TagKind::Print {
+            return;
+        }
+        let first = tag.trim_start_matches(['{', '%', '-', ' ', '\t', '\r', '\n']);
+        if first.starts_with("end") {
+            self.open -= self.branches.pop().unwrap_or(0);
+        } else if first.starts_with("elif") {
+            let Some(branches) = self.branches.last_mut() else { return };
+            *branches += 1;
+            self.open += 1;
+        } else if !first.starts_with("else") {
+            self.open += 1;
+            self.branches.push(1);
+        }
+    }
 }
 
 fn push_text(prepared: &mut String, text: &str) {
@@ -124,6 +165,9 @@ impl Tag<'_> {
         if self.words.is_empty() {
             return Err(format!("the tag “{shown}” is empty. Write a field's name in it, as in {{{{ first_name }}}}."));
         }
+        if self.words.len() > MAX_TAG_TOKENS {
+            return Err(format!("this tag has more than {MAX_TAG_TOKENS} words and signs."));
+        }
         self.check_block()?;
         for (position, word) in self.words.iter().enumerate() {
             match word.kind {
@@ -150,6 +194,9 @@ impl Tag<'_> {
         match sign {
             '(' if !self.is_argument_list(position) => {
                 Err(format!("“{}” calls a function, and there are none in messages.", self.shown()))
+            }
+            ',' if !(self.is_constant(position - position.min(1)) && self.is_constant(position + 1)) => {
+                Err(format!("a comma in “{}” can stand only between texts and numbers.", self.shown()))
             }
             '"' | '\'' => Err(format!("a quotation mark in “{}” has no partner.", self.shown())),
             sign if SIGNS.contains(sign) => Ok(()),
@@ -189,6 +236,13 @@ impl Tag<'_> {
             Kind::Sign(')' | ']') | Kind::Quoted | Kind::Number => false,
             Kind::Sign(_) => true,
         }
+    }
+
+    /// A list of fields, in a list, in a list, doubles with every level: the fields stay out of lists.
+    fn is_constant(&self, position: usize) -> bool {
+        let kind = self.words.get(position).map(|word| word.kind);
+        matches!(kind, Some(Kind::Quoted | Kind::Number | Kind::Sign('[' | ']' | '-')))
+            || matches!(self.text(position), "true" | "false")
     }
 
     fn is_filter(&self, position: usize) -> bool {
@@ -255,6 +309,9 @@ mod tests {
         refuse("{{ a.upper() }}", "calls a function");
         refuse("{{ [1](2) }}", "calls a function");
         refuse("{{ a ~ a }}", "the sign “~”");
+        refuse("{% for x in [a, a] %}", "a comma in");
+        refuse("{% for x in (a), (a) %}", "a comma in");
+        refuse("{{ , }}", "a comma in");
         refuse("{{ a * 9 }}", "the sign “*”");
         refuse("{{ a + b }}", "the sign “+”");
         refuse("{% set a = 1 %}", "“{% set … %}” is not available");
