@@ -3,5 +3,12 @@
 //! Only the wire is faked. PostgreSQL and SQLite are real, and each test has its own.
 
 mod database;
+mod dns;
+mod smtp;
+mod smtp_certificate;
+mod smtp_session;
 
 pub use database::TestDatabase;
+pub use dns::{DnsFault, DnsScript, DnsServer};
+pub use smtp::{Act, Received, SmtpScript, SmtpServer};
+pub use smtp_certificate::Certificate;
