@@ -1,0 +1,178 @@
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio_rustls::TlsAcceptor;
+
+use crate::habit::lot;
+use crate::{Habit, Provider, ProviderReport, Recorder};
+
+/// One in so many connections is closed by a dropping provider before its greeting.
+const DROP_CONNECTION_ONE_IN: u64 = 7;
+
+/// How strongly the habits show.
+#[derive(Debug, Clone, Copy)]
+pub struct Manners {
+    pub throttle_per_second: f64,
+    pub throttle_connections: u32,
+    pub greylist: Duration,
+    pub slow: Duration,
+}
+
+/// One provider's server: what all its connections share.
+pub struct Host {
+    pub provider: &'static Provider,
+    pub manners: Manners,
+    pub recorder: Arc<Recorder>,
+    pub tls: TlsAcceptor,
+    /// Numbers connections over all providers.
+    pub numbers: Arc<AtomicU64>,
+    pub counts: Counts,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Debug, Default)]
+pub struct Counts {
+    pub connections: AtomicU64,
+    pub open: AtomicU32,
+    pub most_open: AtomicU32,
+    pub accepted: AtomicU64,
+    pub refused: AtomicU64,
+    pub over_connections: AtomicU64,
+    pub over_rate: AtomicU64,
+    pub dropped: AtomicU64,
+    pub bad_lines: AtomicU64,
+    pub protocol_errors: AtomicU64,
+    pub tls: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Memory {
+    /// Messages that may come now, and when that was reckoned.
+    tokens: f64,
+    reckoned: Instant,
+    /// When a greylisted recipient first came, by its lot.
+    first_seen: HashMap<u64, Instant>,
+    /// Recipients already dropped once, by their lot.
+    dropped: HashSet<u64>,
+}
+
+/// Counts one open connection for as long as it lives.
+pub struct Open<'a>(&'a Counts);
+
+impl Host {
+    pub fn new(
+        provider: &'static Provider,
+        manners: Manners,
+        recorder: Arc<Recorder>,
+        tls: TlsAcceptor,
+        numbers: Arc<AtomicU64>,
+    ) -> Self {
+        let memory = Memory {
+            tokens: manners.throttle_per_second.max(1.0),
+            reckoned: Instant::now(),
+            first_seen: HashMap::new(),
+            dropped: HashSet::new(),
+        };
+        Self { provider, manners, recorder, tls, numbers, counts: Counts::default(), memory: Mutex::new(memory) }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn open(&self) -> Open<'_> {
+        let open = self.counts.open.fetch_add(1, SeqCst) + 1;
+        self.counts.most_open.fetch_max(open, SeqCst);
+        self.counts.connections.fetch_add(1, SeqCst);
+        Open(&self.counts)
+    }
+
+    /// The one that has just been opened is one too many.
+    pub fn has_too_many_connections(&self) -> bool {
+        let open = self.counts.open.load(SeqCst);
+        let over = self.provider.habit == Habit::Throttles && open > self.manners.throttle_connections;
+        self.counts.over_connections.fetch_add(u64::from(over), SeqCst);
+        over
+    }
+
+    /// The message that is announced comes too soon.
+    pub fn is_over_rate(&self) -> bool {
+        if self.provider.habit != Habit::Throttles {
+            return false;
+        }
+        let over = !self.memory().take_token(self.manners.throttle_per_second);
+        self.counts.over_rate.fetch_add(u64::from(over), SeqCst);
+        over
+    }
+
+    pub fn drops_this_connection(&self) -> bool {
+        let drops = self.counts.connections.load(SeqCst).is_multiple_of(DROP_CONNECTION_ONE_IN);
+        self.provider.habit == Habit::Drops && drops
+    }
+
+    /// The recipient is seen for the first time, or came too soon after that.
+    pub fn is_greylisted(&self, recipient: &str) -> bool {
+        if self.provider.habit != Habit::Greylists {
+            return false;
+        }
+        let first = self.memory().first_came(recipient);
+        first.is_none_or(|first| first.elapsed() < self.manners.greylist)
+    }
+
+    /// True the first time only.
+    pub fn is_first_drop(&self, recipient: &str) -> bool {
+        let first = self.memory().dropped.insert(lot(recipient));
+        self.counts.dropped.fetch_add(u64::from(first), SeqCst);
+        first
+    }
+
+    pub fn report(&self) -> ProviderReport {
+        let c = &self.counts;
+        ProviderReport {
+            provider: self.provider,
+            connections: c.connections.load(SeqCst),
+            open: c.open.load(SeqCst),
+            most_open: c.most_open.load(SeqCst),
+            accepted: c.accepted.load(SeqCst),
+            refused: c.refused.load(SeqCst),
+            over_connections: c.over_connections.load(SeqCst),
+            over_rate: c.over_rate.load(SeqCst),
+            dropped: c.dropped.load(SeqCst),
+            bad_lines: c.bad_lines.load(SeqCst),
+            protocol_errors: c.protocol_errors.load(SeqCst),
+            tls: c.tls.load(SeqCst),
+        }
+    }
+}
+
+impl Memory {
+    /// When the recipient first came; `None` if that is now.
+    fn first_came(&mut self, recipient: &str) -> Option<Instant> {
+        match self.first_seen.entry(lot(recipient)) {
+            Entry::Occupied(seen) => Some(*seen.get()),
+            Entry::Vacant(new) => {
+                new.insert(Instant::now());
+                None
+            }
+        }
+    }
+
+    /// At most a second's worth at once.
+    fn take_token(&mut self, per_second: f64) -> bool {
+        let earned = self.reckoned.elapsed().as_secs_f64() * per_second;
+        self.tokens = (self.tokens + earned).min(per_second.max(1.0));
+        self.reckoned = Instant::now();
+        let taken = self.tokens >= 1.0;
+        self.tokens -= f64::from(u8::from(taken));
+        taken
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, SeqCst);
+    }
+}
