@@ -111,3 +111,11 @@ impl Store {
         self.read(move |conn| Ok(dsl::routes.find(route).select(Route::as_select()).first(conn).optional()?)).await
     }
 }
+
+impl Route {
+    /// The place that the password is sealed for (`Keys::seal_secret`): who seals and who opens say the same.
+    #[must_use]
+    pub fn password_context(workspace: WorkspaceId) -> String {
+        format!("workspace {workspace} route password")
+    }
+}

@@ -26,6 +26,7 @@ mod state;
 mod text;
 mod throttle;
 mod who;
+mod words;
 
 pub use app::configure;
 pub use config::WebConfig;

@@ -193,6 +193,16 @@ pub trait Show: Template {
     }
 }
 
+/// Says where a page struct has its [`Page`]: in the field `page`, as all do.
+macro_rules! shows {
+    ($($page:ident),+) => { $(impl $crate::page::Show for $page {
+        fn page(&self) -> &$crate::page::Page {
+            &self.page
+        }
+    })+ };
+}
+pub(crate) use shows;
+
 /// A part of a page, for htmx.
 ///
 /// # Errors

@@ -8,4 +8,17 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
     TABLES.iter().flat_map(|table| table.iter())
 }
 
-const TABLES: &[&[Entry]] = &[assets::ROUTES, pages::home::ROUTES, pages::sign_in::ROUTES];
+const TABLES: &[&[Entry]] = &[
+    assets::ROUTES,
+    pages::home::ROUTES,
+    pages::list::ROUTES,
+    pages::lists::ROUTES,
+    pages::organisation::ROUTES,
+    pages::profile::ROUTES,
+    pages::sending::ROUTES,
+    pages::setup::ROUTES,
+    pages::sign_in::ROUTES,
+    pages::subscriber::ROUTES,
+    pages::subscribers::ROUTES,
+    pages::suppressions::ROUTES,
+];

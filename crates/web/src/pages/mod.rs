@@ -1,4 +1,13 @@
 //! One file for each page or group of actions: its routes, its handlers, its page structs, and nothing else.
 
 pub(crate) mod home;
+pub(crate) mod list;
+pub(crate) mod lists;
+pub(crate) mod organisation;
+pub(crate) mod profile;
+pub(crate) mod sending;
+pub(crate) mod setup;
 pub(crate) mod sign_in;
+pub(crate) mod subscriber;
+pub(crate) mod subscribers;
+pub(crate) mod suppressions;

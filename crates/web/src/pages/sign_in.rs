@@ -10,7 +10,7 @@ use crate::envelope::client_ip;
 use crate::filters;
 use crate::form::Errors;
 use crate::inventory::{Access, Entry};
-use crate::page::{Nav, Page, Show, see_other};
+use crate::page::{Nav, Page, Show, see_other, shows};
 use crate::password::{self, Verified};
 use crate::problem::WebResult;
 use crate::{WebState, secret, signed_in};
@@ -23,6 +23,8 @@ pub(crate) const ROUTES: &[Entry] = &[
     Entry::action("/sign-in/{token}", || web::to(use_link)).with_access(Access::Anonymous),
     Entry::action("/sign-out", || web::to(sign_out)).with_access(Access::Anonymous),
 ];
+
+shows!(SignInPage, LinkPage);
 
 #[derive(Template)]
 #[template(path = "sign-in.html")]
@@ -40,18 +42,6 @@ struct LinkPage {
     page: Page,
     token: String,
     is_good: bool,
-}
-
-impl Show for SignInPage {
-    fn page(&self) -> &Page {
-        &self.page
-    }
-}
-
-impl Show for LinkPage {
-    fn page(&self) -> &Page {
-        &self.page
-    }
 }
 
 #[derive(Deserialize)]

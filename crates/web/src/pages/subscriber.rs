@@ -1,0 +1,192 @@
+//! One subscriber: who he is, what he gets, and why he got nothing.
+
+use std::collections::BTreeMap;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use serde::Deserialize;
+use tidings_domain::{DeliveryState, SubscriberStatus, SubscriptionStatus, Word};
+use tidings_store::{Choice, ListId, ListWithCounts, SubscriberDetails, SubscriberEdit, SubscriberId};
+
+use super::subscribers::MAX_NAME;
+use crate::WebState;
+use crate::filters;
+use crate::flash::{Tone, flash};
+use crate::form::Errors;
+use crate::inventory::Entry;
+use crate::page::{Nav, Page, Show, see_other, shows};
+use crate::problem::{WebError, WebResult};
+use crate::words::Label;
+
+pub(crate) const ROUTES: &[Entry] = &[
+    Entry::page("/subscribers/{id}", || web::to(show)),
+    Entry::action("/subscribers/{id}", || web::to(save)),
+    Entry::action("/subscribers/{id}/lists", || web::to(choose)),
+    Entry::action("/subscribers/{id}/delete", || web::to(delete)),
+];
+
+/// A value of an attribute, in characters.
+const MAX_VALUE: usize = 1_000;
+
+shows!(SubscriberPage);
+
+#[derive(Template)]
+#[template(path = "subscribers/show.html")]
+struct SubscriberPage {
+    page: Page,
+    details: SubscriberDetails,
+    attributes: BTreeMap<String, String>,
+    /// Lists that he does not stand on.
+    other_lists: Vec<ListWithCounts>,
+    verdict: Verdict,
+    errors: Errors,
+}
+
+/// The answer to "why did this person get nothing?" in one line.
+struct Verdict {
+    tone: &'static str,
+    icon: &'static str,
+    title: String,
+    detail: String,
+}
+
+impl Verdict {
+    fn of(details: &SubscriberDetails) -> Self {
+        let bad = |title: String, detail: String| Self { tone: "bad", icon: "mail-x", title, detail };
+        if let Some(entry) = details.suppressions.first() {
+            let title = format!("Gets no mail: {}", entry.reason.label().to_lowercase());
+            return bad(title, format!("{} is on the suppression list, which is stronger than any list.", entry.value));
+        }
+        match details.subscriber.status {
+            SubscriberStatus::Bounced => {
+                bad("Gets no mail: bounced".into(), "The mailbox refused mail for good.".into())
+            }
+            SubscriberStatus::Complained => {
+                bad("Gets no mail: complained".into(), "This person reported a message as spam.".into())
+            }
+            SubscriberStatus::OnHold => bad("Gets no mail: on hold".into(), "Too many soft bounces in a row.".into()),
+            SubscriberStatus::Active => Self::of_lists(details),
+        }
+    }
+
+    fn of_lists(details: &SubscriberDetails) -> Self {
+        let subscribed = |status: &SubscriptionStatus| *status == SubscriptionStatus::Subscribed;
+        let n = details.subscriptions.iter().filter(|row| subscribed(&row.status)).count();
+        if n == 0 {
+            let title = "Gets no mail: on no list".to_owned();
+            let detail = "Subscribe this person to a list below, if he asked for it.".to_owned();
+            return Self { tone: "warn", icon: "mail-x", title, detail };
+        }
+        let lists = crate::text::count_of(n as i64, "list", "lists");
+        let title = format!("Gets campaigns sent to {lists}");
+        Self {
+            tone: "ok",
+            icon: "mail-check",
+            title,
+            detail: "Nothing stands against mail to this address.".to_owned(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct At {
+    id: i64,
+}
+
+#[derive(Deserialize)]
+struct Wish {
+    list: i64,
+    status: String,
+}
+
+async fn show(page: Page, state: web::Data<WebState>, at: web::Path<At>) -> WebResult<HttpResponse> {
+    subscriber(page, &state, SubscriberId(at.id), Errors::default()).await?.show()
+}
+
+async fn subscriber(page: Page, state: &WebState, id: SubscriberId, errors: Errors) -> WebResult<SubscriberPage> {
+    let data = page.data(state)?;
+    let details = data.subscriber(id, state.now()).await?;
+    let mut other_lists = data.lists().await?;
+    other_lists.retain(|row| details.subscriptions.iter().all(|known| known.list_id != row.list.id));
+    let attributes = serde_json::from_str(&details.subscriber.attributes).unwrap_or_default();
+    let verdict = Verdict::of(&details);
+    let page = page.titled(details.subscriber.email.clone(), Nav::Subscribers);
+    Ok(SubscriberPage { page, details, attributes, other_lists, verdict, errors })
+}
+
+/// Names and the attributes that he has (fields `attribute:…`); a value that is emptied is removed.
+async fn save(
+    request: HttpRequest,
+    page: Page,
+    state: web::Data<WebState>,
+    at: web::Path<At>,
+    form: web::Form<BTreeMap<String, String>>,
+) -> WebResult<HttpResponse> {
+    let (id, mut errors) = (SubscriberId(at.id), Errors::default());
+    let field = |name: &str| form.get(name).map_or("", String::as_str);
+    let first_name = errors.text("first_name", field("first_name"), MAX_NAME, "").to_owned();
+    let last_name = errors.text("last_name", field("last_name"), MAX_NAME, "").to_owned();
+    let given = form.iter().filter_map(|(name, value)| Some((name.strip_prefix("attribute:")?, value.trim())));
+    let attributes: BTreeMap<&str, &str> = given.filter(|(_, value)| !value.is_empty()).collect();
+    if attributes.values().any(|value| value.chars().count() > MAX_VALUE) {
+        errors.add("attributes", format!("A value has at most {MAX_VALUE} characters."));
+    }
+    if !errors.is_empty() {
+        return subscriber(page, &state, id, errors).await?.show_errors();
+    }
+    let attributes = serde_json::to_string(&attributes).map_err(|e| WebError::Internal(e.to_string()))?;
+    let edit = SubscriberEdit { first_name, last_name, attributes };
+    page.data(&state)?.save_subscriber(id, edit, state.now()).await?;
+    flash(&request, Tone::Ok, "Subscriber saved.");
+    Ok(see_other(&format!("/subscribers/{id}")))
+}
+
+async fn choose(
+    request: HttpRequest,
+    page: Page,
+    state: web::Data<WebState>,
+    at: web::Path<At>,
+    wish: web::Form<Wish>,
+) -> WebResult<HttpResponse> {
+    let status = SubscriptionStatus::parse(&wish.status).map_err(|e| WebError::BadRequest(e.to_string()))?;
+    let source = format!("by hand, {}", page.who()?.name);
+    let choice = Choice { list: ListId(wish.list), status, source };
+    let changed = page.data(&state)?.choose(SubscriberId(at.id), choice, state.now()).await?;
+    let said = match (changed, status) {
+        (false, _) => "It stood so already; nothing was changed.",
+        (true, SubscriptionStatus::Subscribed) => "Subscribed.",
+        (true, SubscriptionStatus::Unsubscribed) => "Unsubscribed. Mail of this list that is still queued is skipped.",
+    };
+    flash(&request, Tone::Ok, said);
+    Ok(see_other(&format!("/subscribers/{}", at.id)))
+}
+
+async fn delete(
+    request: HttpRequest,
+    page: Page,
+    state: web::Data<WebState>,
+    at: web::Path<At>,
+) -> WebResult<HttpResponse> {
+    page.data(&state)?.delete_subscriber(SubscriberId(at.id)).await?;
+    flash(&request, Tone::Ok, "Subscriber deleted. Suppressions of the address stay.");
+    Ok(see_other("/subscribers"))
+}
+
+impl SubscriberPage {
+    /// The badge of a delivery on this page.
+    fn badge(&self, state: &DeliveryState) -> (&'static str, &'static str) {
+        match state {
+            DeliveryState::Pending | DeliveryState::Queued => ("neutral", "Waiting"),
+            DeliveryState::Sending => ("live", "Sending"),
+            DeliveryState::Deferred => ("warn", "Deferred"),
+            DeliveryState::Accepted => ("ok", "Accepted"),
+            DeliveryState::HardBounced => ("bad", "Bounced"),
+            DeliveryState::SoftBounced => ("bad", "Gave up"),
+            DeliveryState::Failed => ("bad", "Failed"),
+            DeliveryState::InDoubt => ("warn", "In doubt"),
+            DeliveryState::Skipped => ("neutral", "Skipped"),
+            DeliveryState::Cancelled => ("neutral", "Cancelled"),
+            DeliveryState::Complained => ("bad", "Complained"),
+        }
+    }
+}
