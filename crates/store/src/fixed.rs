@@ -1,12 +1,13 @@
-//! Statements whose text never changes, for what the query builder cannot say. Unlike `sql_query`, each is prepared once
-//! for each connection and kept: the ledger runs some of them for every group of messages.
+//! Statements whose text never changes, for what the query builder cannot say, and for what runs so often that its text
+//! must not be parsed each time: these are prepared once for each connection and kept, while diesel prepares `sql_query`,
+//! every `UPDATE` and every `ON CONFLICT` anew.
 
 use std::marker::PhantomData;
 
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Array, BigInt, Text};
+use diesel::sql_types::{Array, BigInt, Nullable, Text};
 use diesel::sqlite::Sqlite;
 
 /// The text for each backend; every `?` is the place of the next bind. `Row` is the SQL type of what comes back.
@@ -36,7 +37,9 @@ pub(crate) use fixed_sql;
 /// One value of a statement.
 pub(crate) enum Bind {
     Int(i64),
+    MaybeInt(Option<i64>),
     Text(String),
+    MaybeText(Option<String>),
     /// A set of ids: an array for PostgreSQL (`= ANY(?)`), JSON for SQLite (`IN (SELECT value FROM json_each(?))`).
     Ids {
         list: Vec<i64>,
@@ -93,6 +96,8 @@ impl<S: Sql> QueryFragment<Sqlite> for Fixed<S> {
             if i > 0 {
                 match binds.next() {
                     Some(Bind::Int(n)) => out.push_bind_param::<BigInt, _>(n)?,
+                    Some(Bind::MaybeInt(n)) => out.push_bind_param::<Nullable<BigInt>, _>(n)?,
+                    Some(Bind::MaybeText(text)) => out.push_bind_param::<Nullable<Text>, _>(text)?,
                     Some(Bind::Text(text)) => out.push_bind_param::<Text, _>(text)?,
                     Some(Bind::Ids { json, .. }) => out.push_bind_param::<Text, _>(json)?,
                     None => {}
@@ -111,6 +116,8 @@ impl<S: Sql> QueryFragment<Pg> for Fixed<S> {
             if i > 0 {
                 match binds.next() {
                     Some(Bind::Int(n)) => out.push_bind_param::<BigInt, _>(n)?,
+                    Some(Bind::MaybeInt(n)) => out.push_bind_param::<Nullable<BigInt>, _>(n)?,
+                    Some(Bind::MaybeText(text)) => out.push_bind_param::<Nullable<Text>, _>(text)?,
                     Some(Bind::Text(text)) => out.push_bind_param::<Text, _>(text)?,
                     Some(Bind::Ids { list, .. }) => out.push_bind_param::<Array<BigInt>, _>(list)?,
                     None => {}

@@ -7,7 +7,8 @@ use tidings_domain::{DeliveryState, UnixMs};
 use super::commit::ReplyRecord;
 use super::outcomes::Ending;
 use crate::connection::on;
-use crate::schema::{attempts, provider_replies, reply_groups};
+use crate::fixed::{Bind, Fixed, fixed_sql};
+use crate::schema::{attempts, reply_groups};
 use crate::text::storable;
 use crate::{AnyConn, CampaignId, ProviderId, StoreResult};
 
@@ -92,24 +93,19 @@ fn write_history(conn: &mut AnyConn, endings: &[Ending]) -> StoreResult<()> {
     Ok(())
 }
 
+fixed_sql!(LastWords -> (),
+    "INSERT INTO provider_replies (campaign_id, provider_id, workspace_id, reply, at_ms) VALUES (?, ?, ?, ?, ?) \
+     ON CONFLICT (campaign_id, provider_id) DO UPDATE SET reply = excluded.reply, at_ms = excluded.at_ms");
+
 fn write_last_words(conn: &mut AnyConn, ending: &Ending, reply: &ReplyRecord, now: UnixMs) -> StoreResult<()> {
-    let text = storable(&reply.text);
-    let row = (
-        provider_replies::campaign_id.eq(ending.fact.campaign),
-        provider_replies::provider_id.eq(ending.fact.provider),
-        provider_replies::workspace_id.eq(ending.fact.workspace),
-        provider_replies::reply.eq(text.as_ref()),
-        provider_replies::at_ms.eq(now.0),
-    );
-    on!(conn, |c| diesel::insert_into(provider_replies::table)
-        .values(row)
-        .on_conflict((provider_replies::campaign_id, provider_replies::provider_id))
-        .do_update()
-        .set((
-            provider_replies::reply.eq(excluded(provider_replies::reply)),
-            provider_replies::at_ms.eq(excluded(provider_replies::at_ms)),
-        ))
-        .execute(c))?;
+    let binds = [
+        Bind::Int(ending.fact.campaign.0),
+        Bind::Int(ending.fact.provider.0),
+        Bind::Int(ending.fact.workspace.0),
+        Bind::Text(storable(&reply.text).into_owned()),
+        Bind::Int(now.0),
+    ];
+    on!(conn, |c| Fixed::<LastWords>::new(binds).execute(c))?;
     Ok(())
 }
 

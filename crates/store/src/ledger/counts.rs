@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
-use diesel::upsert::excluded;
 use tidings_domain::{DeliveryState, SkipReason, Word};
 
 use super::step::Step;
 use crate::connection::on;
+use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::{deliveries, delivery_counts};
 use crate::words::Code;
 use crate::{AnyConn, CampaignId, ProviderId, Store, StoreResult, WorkspaceId};
@@ -71,29 +71,23 @@ impl Deltas {
             if n == 0 {
                 continue;
             }
-            let row = (
-                delivery_counts::campaign_id.eq(key.campaign),
-                delivery_counts::provider_id.eq(key.provider),
-                delivery_counts::state.eq(key.state),
-                delivery_counts::detail.eq(key.detail),
-                delivery_counts::workspace_id.eq(workspace),
-                delivery_counts::n.eq(n),
-            );
-            on!(conn, |c| diesel::insert_into(delivery_counts::table)
-                .values(row)
-                .on_conflict((
-                    delivery_counts::campaign_id,
-                    delivery_counts::provider_id,
-                    delivery_counts::state,
-                    delivery_counts::detail
-                ))
-                .do_update()
-                .set(delivery_counts::n.eq(delivery_counts::n + excluded(delivery_counts::n)))
-                .execute(c))?;
+            let binds = [
+                Bind::Int(key.campaign.0),
+                Bind::Int(key.provider.0),
+                Bind::Int(key.state.into()),
+                Bind::Text(key.detail),
+                Bind::Int(workspace.0),
+                Bind::Int(n),
+            ];
+            on!(conn, |c| Fixed::<AddToCount>::new(binds).execute(c))?;
         }
         Ok(())
     }
 }
+
+fixed_sql!(AddToCount -> (),
+    "INSERT INTO delivery_counts (campaign_id, provider_id, state, detail, workspace_id, n) VALUES (?, ?, ?, ?, ?, ?) \
+     ON CONFLICT (campaign_id, provider_id, state, detail) DO UPDATE SET n = delivery_counts.n + excluded.n");
 
 /// The campaign's rows in the states that `wanted` picks, by its counters.
 pub(crate) fn total(

@@ -2,6 +2,38 @@
 //!
 //! Nothing else decides what was sent. The queue is an index of these rows, the numbers on screen are sums over them, and
 //! a campaign is done when none of them can move any more.
+//!
+//! # The commits
+//!
+//! Each line is one transaction. A process may die before or after any of them; the last column says what is found then.
+//!
+//! | commit | from → to | what it holds | after a kill |
+//! |---|---|---|---|
+//! | C0 `Workspace::launch` | draft → queuing | frozen content, the highest subscriber id, empty books | the dispatcher finds a campaign in queuing |
+//! | C1 [`Store::fan_out`](crate::Store::fan_out) | — → pending, skipped | rows, counters and the cursor together | goes on at the cursor; a row that exists is left alone |
+//! | C2 [`Store::queue_pending`](crate::Store::queue_pending), [`Store::take_due`](crate::Store::take_due) | pending, deferred → queued | rows with their provider, counters | [`Store::open_jobs`](crate::Store::open_jobs) finds what was never pushed |
+//! | C3 [`Store::commit`](crate::Store::commit), intents | queued → sending, skipped, cancelled | the last check of pause, suppression and subscription; then, and only then, the final dot | C5 |
+//! | C4 [`Store::commit`](crate::Store::commit), outcomes | sending, queued → what the reply says | row, counters, history, last words, reply groups, subscriber marks, suppressions | the row is still sending: C5 |
+//! | C5 [`Store::recover`](crate::Store::recover) | sending → in doubt | rows and counters | is run again |
+//! | C6 `Workspace::resend_in_doubt` | in doubt → deferred, due now | at a person's word only | C2 takes them |
+//! | C7 `Workspace::cancel`, [`Store::cancel_rows`](crate::Store::cancel_rows) | pending, queued, deferred → cancelled | the campaign first, its rows in bounded steps | [`Store::cancelled_with_rows`](crate::Store::cancelled_with_rows) |
+//!
+//! # What holds
+//!
+//! - A row changes its state only by a [`Step`](step::Step), which exists only where
+//!   `DeliveryState::may_become` has an edge, guarded by the state (and attempt) that it starts from.
+//! - A transaction that moves rows moves the counters with them ([`counts::Deltas`]), so their sum is the audience at
+//!   every commit. Test messages (kind 1) are in no counter, keep no campaign open and mark no subscriber.
+//! - `attempt` counts SMTP transactions and is the fence: an intent raises it, so who comes with an old number is `Lost`.
+//!   A peer that slows us down before the final dot costs none.
+//! - To be sent to, a person must be subscribed to at least one included list that still exists. Deleting every such list
+//!   skips the row as unsubscribed; deleting the person skips it as deleted.
+//! - Locks are taken in one order: campaigns by id, deliveries by id, subscribers and suppressions, counters by key. On
+//!   SQLite there is one writer and the question does not arise.
+//!
+//! On PostgreSQL a pause or a cancellation waits for the groups that hold the campaign's lock, so the barrier is exact. A
+//! suppression that commits while a group is between its check and its commit (some milliseconds) comes too late for
+//! that group; on SQLite, with its one writer, there is no such gap.
 
 mod attempts;
 mod campaign;

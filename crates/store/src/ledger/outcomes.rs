@@ -176,31 +176,36 @@ mod rows {
         }
     }
 
+    fixed_sql!(
+        /// Runs for every message.
+        EndRow -> (),
+        "UPDATE deliveries SET state = ?, attempt = ?, first_attempt_at_ms = ?, next_at_ms = ?, updated_at_ms = ?, \
+         route_id = ?, reply_code = ?, enhanced = ?, reason = ?, reply = ? WHERE id = ? AND state = ? AND attempt = ?"
+    );
+
     fn end_one(conn: &mut SqliteConnection, ending: &Ending, now: UnixMs) -> StoreResult<()> {
-        let reply = ending.outcome.reply.as_ref();
-        let guarded = deliveries::table
-            .find(ending.fact.id)
-            .filter(deliveries::state.eq(ending.step.from().code()))
-            .filter(deliveries::attempt.eq(ending.fact.attempt));
-        let moved = diesel::update(guarded)
-            .set((
-                deliveries::state.eq(ending.step.to().code()),
-                deliveries::attempt.eq(ending.attempt),
-                deliveries::first_attempt_at_ms.eq(ending.fact.first_attempt),
-                deliveries::next_at_ms.eq(ending.next_at),
-                deliveries::updated_at_ms.eq(now.0),
-                deliveries::route_id.eq(ending.outcome.route),
-                deliveries::reply_code.eq(reply.and_then(|r| r.small_code())),
-                deliveries::enhanced.eq(reply.and_then(|r| r.enhanced.as_deref())),
-                deliveries::reason.eq(ending.reason()),
-                deliveries::reply.eq(reply.map(|r| r.text.as_str())),
-            ))
-            .execute(conn)?;
+        let line = Line::of(ending);
+        let binds = [
+            Bind::Int(line.state.into()),
+            Bind::Int(line.attempt.into()),
+            Bind::MaybeInt(line.first_at),
+            Bind::MaybeInt(line.next_at),
+            Bind::Int(now.0),
+            Bind::MaybeInt(line.route),
+            Bind::MaybeInt(line.code.map(i64::from)),
+            Bind::MaybeText(line.enhanced.map(str::to_owned)),
+            Bind::MaybeText(line.reason.map(str::to_owned)),
+            Bind::MaybeText(line.reply),
+            Bind::Int(line.id),
+            Bind::Int(line.old_state.into()),
+            Bind::Int(line.old_attempt.into()),
+        ];
+        let moved = Fixed::<EndRow>::new(binds).execute(conn)?;
         debug_assert_eq!(moved, 1);
         Ok(())
     }
 
-    /// One row of the JSON that carries a whole group to PostgreSQL.
+    /// What is written to one row; as JSON, a whole group travels to PostgreSQL at once.
     #[derive(serde::Serialize)]
     struct Line<'a> {
         id: i64,
