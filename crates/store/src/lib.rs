@@ -23,6 +23,7 @@ mod lists;
 mod migrate;
 mod one_time_tokens;
 mod progress;
+mod preview_people;
 mod recipients;
 mod routes;
 mod schema;
@@ -53,6 +54,7 @@ pub use imports::{Checkpoint, Import, ImportColumn, ImportCounts, ImportFormat, 
 pub use lists::{DeletedList, List, ListWithCounts};
 pub use one_time_tokens::{Purpose, TokenHash};
 pub use progress::SetupProgress;
+pub use preview_people::PreviewPerson;
 pub use recipients::{AttemptRow, DeliveryHistory, EngagementRow, PeopleCursor, PeopleFilter, PeoplePage, Person};
 pub use routes::{NewRoute, Route, relay_password_place};
 pub use sessions::{SessionRow, SessionWrite};

@@ -14,6 +14,9 @@ use crate::inventory::{Access, Entry};
 use crate::session_store::{IDLE, SessionTable};
 use crate::{WebConfig, WebState, routes};
 
+/// The largest form that any route takes.
+const LARGEST_FORM_OCTETS: usize = 8 * 1024 * 1024;
+
 /// The name of the session's cookie. With `__Host-` no other host, and no page on plain HTTP, can set it.
 pub(crate) fn session_cookie(config: &WebConfig) -> &'static str {
     if config.is_https() { "__Host-tidings" } else { "tidings" }
@@ -25,6 +28,8 @@ pub fn configure(state: web::Data<WebState>) -> impl FnOnce(&mut web::ServiceCon
     move |config| {
         let sessions = sessions(state.store.clone(), cookie_key(&state), &state.config);
         config.app_data(state);
+        // The guard has held each route's own limit by the time a form is read.
+        config.app_data(web::FormConfig::default().limit(LARGEST_FORM_OCTETS));
         for (path, entries) in by_path(|entry| entry.access == Access::Public) {
             config.service(resource(path, &entries));
         }

@@ -105,6 +105,12 @@ impl Page {
         When::new(UnixMs(*at_ms), self.now, self.zone)
     }
 
+    /// The time of day in the workspace's zone: `14:32`, with the date when it is another day.
+    #[must_use]
+    pub fn clock(&self, at: UnixMs) -> String {
+        text::clock(at, self.now, self.zone)
+    }
+
     /// The request came from htmx and wants a part of the page.
     #[must_use]
     pub fn is_fragment(&self) -> bool {

@@ -10,6 +10,7 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
 
 const TABLES: &[&[Entry]] = &[
     assets::ROUTES,
+    pages::campaigns::ROUTES,
     pages::home::ROUTES,
     pages::list::ROUTES,
     pages::lists::ROUTES,

@@ -7,6 +7,7 @@ use tidings_queue::Queue;
 use tidings_store::Store;
 
 use crate::WebConfig;
+use crate::pages::campaigns::LiveCampaigns;
 use crate::throttle::SignInThrottle;
 
 /// What every handler can reach, as `web::Data<WebState>`.
@@ -17,12 +18,13 @@ pub struct WebState {
     pub keys: Arc<Keys>,
     pub config: WebConfig,
     pub(crate) throttle: SignInThrottle,
+    pub(crate) live: LiveCampaigns,
 }
 
 impl WebState {
     #[must_use]
     pub fn new(store: Store, queue: Queue, keys: Arc<Keys>, config: WebConfig) -> Self {
-        Self { store, queue, keys, config, throttle: SignInThrottle::default() }
+        Self { store, queue, keys, config, throttle: SignInThrottle::default(), live: LiveCampaigns::default() }
     }
 
     /// The present instant. The one clock of the pages.

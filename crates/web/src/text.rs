@@ -43,6 +43,14 @@ impl When {
     }
 }
 
+/// `14:32`, or `24 Nov, 14:32` on another day.
+pub fn clock(at: UnixMs, now: UnixMs, zone: Tz) -> String {
+    let local = |at: UnixMs| DateTime::<Utc>::from_timestamp_millis(at.0).unwrap_or_default().with_timezone(&zone);
+    let (at, now) = (local(at), local(now));
+    let format = if at.date_naive() == now.date_naive() { "%H:%M" } else { "%-d %b, %H:%M" };
+    at.format(format).to_string()
+}
+
 fn relative(at: UnixMs, now: UnixMs, date: impl Fn() -> String) -> String {
     let (ahead, ms) = (at > now, (now.0 - at.0).abs());
     let span = match ms {

@@ -1,5 +1,6 @@
 //! One file for each page or group of actions: its routes, its handlers, its page structs, and nothing else.
 
+pub(crate) mod campaigns;
 pub(crate) mod home;
 pub(crate) mod list;
 pub(crate) mod lists;

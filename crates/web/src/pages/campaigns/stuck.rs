@@ -1,0 +1,77 @@
+//! When nothing moves although it should: a named diagnosis instead of a still page.
+
+use std::time::Duration;
+
+use tidings_domain::{CampaignState, UnixMs};
+use tidings_queue::{Snapshot, Standing};
+use tidings_store::Overview;
+
+use super::pace::has_worker;
+use super::rate::about;
+use super::tally::Tally;
+use super::wording;
+
+/// A campaign may stand still for this long without a worker before it is called stuck.
+const WITHOUT_WORKER: Duration = Duration::from_secs(60);
+/// And for this long with one.
+const WITHOUT_PROGRESS: Duration = Duration::from_secs(5 * 60);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stuck {
+    pub title: String,
+    pub detail: String,
+    /// What to type; empty when there is nothing to type.
+    pub command: &'static str,
+}
+
+/// `moved_at`: when a number of the campaign last changed, as far as this process saw.
+pub fn diagnose(overview: &Overview, queue: &Snapshot, moved_at: Option<UnixMs>, now: UnixMs) -> Option<Stuck> {
+    let head = &overview.head;
+    if !head.state.is_active() || head.paused_at_ms.is_some() {
+        return None;
+    }
+    let state = wording::campaign_state(head.state);
+    let since = now.since(UnixMs(entered_at(overview)));
+    if !has_worker(overview, now) {
+        return (since >= WITHOUT_WORKER).then(|| no_worker(overview, state, since, now));
+    }
+    let last = last_sign(overview, moved_at);
+    let still = now.since(last);
+    let waits = Tally::new(overview.counts.clone()).ahead() == 0 && head.state != CampaignState::Queuing;
+    let held = queue.shards.iter().any(|s| matches!(s.standing, Standing::Held | Standing::RateLimited | Standing::ConnectionLimited));
+    if still < WITHOUT_PROGRESS || waits || held {
+        return None;
+    }
+    let who = overview.workers.first().map_or("", |w| w.host.as_str());
+    Some(Stuck {
+        title: format!("“{}” has been {state} for {} without any progress", head.name, about(still)),
+        detail: format!("The worker on {who} is alive, but nothing of this campaign moved. Its log says why."),
+        command: "",
+    })
+}
+
+fn no_worker(overview: &Overview, state: &str, since: Duration, now: UnixMs) -> Stuck {
+    let detail = match overview.workers.first() {
+        Some(worker) => {
+            let ago = about(now.since(UnixMs(worker.heartbeat_at_ms)));
+            format!("The last heartbeat was {ago} ago, from {}. Nothing is lost: sending goes on as soon as one runs. Start one with", worker.host)
+        }
+        None => "None has ever reported. Nothing is lost: sending begins as soon as one runs. Start one with".to_owned(),
+    };
+    Stuck {
+        title: format!("“{}” has been {state} for {}: no worker is running", overview.head.name, about(since)),
+        detail,
+        command: "tidings serve",
+    }
+}
+
+fn entered_at(overview: &Overview) -> i64 {
+    let head = &overview.head;
+    head.sending_at_ms.or(head.queued_at_ms).or(head.queuing_at_ms).unwrap_or(head.updated_at_ms)
+}
+
+fn last_sign(overview: &Overview, moved_at: Option<UnixMs>) -> UnixMs {
+    let replies = overview.providers.iter().filter_map(|p| p.last_reply.as_ref()).map(|r| r.at_ms);
+    let last = replies.chain([entered_at(overview), moved_at.map_or(0, |m| m.0)]).max();
+    UnixMs(last.unwrap_or(0))
+}
