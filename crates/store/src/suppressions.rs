@@ -87,43 +87,7 @@ impl Workspace {
     /// # Errors
     /// The database's own.
     pub async fn suppress(&self, new: NewSuppression, now: UnixMs) -> StoreResult<bool> {
-        self.write(move |conn, ws| {
-            let row = dsl::suppressions
-                .filter(dsl::workspace_id.eq(ws))
-                .filter(dsl::kind.eq(Db(new.kind)))
-                .filter(dsl::value.eq(&new.value));
-            let known: Option<Suppression> = row.select(Suppression::as_select()).first(conn).optional()?;
-            let counts = |known: &Suppression| known.expires_at_ms.is_none_or(|at| at > now.0);
-            if known.is_some_and(|known| counts(&known) && known.reason >= new.reason) {
-                return Ok(false);
-            }
-            let entry = (
-                dsl::workspace_id.eq(ws),
-                dsl::kind.eq(Db(new.kind)),
-                dsl::value.eq(&new.value),
-                dsl::reason.eq(Db(new.reason)),
-                dsl::source.eq(&new.source),
-                dsl::evidence.eq(&new.evidence),
-                dsl::created_at_ms.eq(now.0),
-            );
-            let changed = (
-                dsl::reason.eq(Db(new.reason)),
-                dsl::source.eq(&new.source),
-                dsl::evidence.eq(&new.evidence),
-                dsl::created_at_ms.eq(now.0),
-                dsl::campaign_id.eq(None::<i64>),
-                dsl::delivery_id.eq(None::<i64>),
-                dsl::expires_at_ms.eq(None::<i64>),
-            );
-            on!(conn, |c| diesel::insert_into(dsl::suppressions)
-                .values(entry)
-                .on_conflict((dsl::workspace_id, dsl::kind, dsl::value))
-                .do_update()
-                .set(changed)
-                .execute(c))?;
-            Ok(true)
-        })
-        .await
+        self.write(move |conn, ws| add(conn, ws, &new, Cause::default(), now)).await
     }
 
     /// Removes an entry, so that the address may be sent to again: its subscriber's mailbox counts as good once more.
@@ -145,6 +109,49 @@ impl Workspace {
         })
         .await
     }
+}
+
+/// What made somebody a suppressed one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Cause {
+    pub(crate) campaign: Option<CampaignId>,
+    pub(crate) delivery: Option<DeliveryId>,
+}
+
+/// Writes an entry, unless one that is as strong or stronger still counts.
+pub(crate) fn add(
+    conn: &mut AnyConn,
+    ws: WorkspaceId,
+    new: &NewSuppression,
+    cause: Cause,
+    now: UnixMs,
+) -> StoreResult<bool> {
+    let row = dsl::suppressions
+        .filter(dsl::workspace_id.eq(ws))
+        .filter(dsl::kind.eq(Db(new.kind)))
+        .filter(dsl::value.eq(&new.value));
+    let known: Option<Suppression> = row.select(Suppression::as_select()).first(conn).optional()?;
+    let counts = |known: &Suppression| known.expires_at_ms.is_none_or(|at| at > now.0);
+    if known.is_some_and(|known| counts(&known) && known.reason >= new.reason) {
+        return Ok(false);
+    }
+    let changed = (
+        dsl::reason.eq(Db(new.reason)),
+        dsl::source.eq(&new.source),
+        dsl::evidence.eq(&new.evidence),
+        dsl::created_at_ms.eq(now.0),
+        dsl::campaign_id.eq(cause.campaign),
+        dsl::delivery_id.eq(cause.delivery),
+        dsl::expires_at_ms.eq(None::<i64>),
+    );
+    let place = (dsl::workspace_id.eq(ws), dsl::kind.eq(Db(new.kind)), dsl::value.eq(&new.value));
+    on!(conn, |c| diesel::insert_into(dsl::suppressions)
+        .values((place, changed.clone()))
+        .on_conflict((dsl::workspace_id, dsl::kind, dsl::value))
+        .do_update()
+        .set(changed)
+        .execute(c))?;
+    Ok(true)
 }
 
 fn revive(conn: &mut AnyConn, ws: WorkspaceId, email: &str, now: UnixMs) -> StoreResult<()> {
