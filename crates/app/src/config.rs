@@ -99,10 +99,12 @@ impl Config {
 }
 
 fn read_file(path: &Path) -> anyhow::Result<Raw> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the configuration {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read the configuration {}", path.display()))?;
     let table: toml::Table = toml::from_str(&text).with_context(|| format!("{} is not valid TOML", path.display()))?;
     // Numbers, booleans and arrays may be written as such; from here on all are text, like the environment's.
-    let table: toml::Table = table.into_iter().map(|(key, value)| (key, toml::Value::String(as_text(&value)))).collect();
+    let table: toml::Table =
+        table.into_iter().map(|(key, value)| (key, toml::Value::String(as_text(&value)))).collect();
     table.try_into().with_context(|| format!("in {}", path.display()))
 }
 
@@ -116,7 +118,7 @@ fn as_text(value: &toml::Value) -> String {
 
 impl Raw {
     fn overlay(&mut self, variable: impl Fn(&str) -> Option<String>) {
-        let mut take = |name: &str, field: &mut Option<String>| {
+        let take = |name: &str, field: &mut Option<String>| {
             if let Some(value) = variable(name) {
                 *field = Some(value);
             }
@@ -142,28 +144,50 @@ impl Raw {
 
     fn check(self) -> anyhow::Result<Config> {
         let data_dir = self.data_dir.unwrap_or_else(|| "data".into());
-        let listen: SocketAddr = parse("listen", self.listen.as_deref().unwrap_or("127.0.0.1:8080"), "an address and port such as 127.0.0.1:8080")?;
+        let listen: SocketAddr = parse(
+            "listen",
+            self.listen.as_deref().unwrap_or("127.0.0.1:8080"),
+            "an address and port such as 127.0.0.1:8080",
+        )?;
         let public_url = check_url(&self.public_url.unwrap_or_else(|| format!("http://{listen}")))?;
-        let max_connections = parse("max_connections", self.max_connections.as_deref().unwrap_or("200"), "a number from 1 to 5000")?;
-        ensure!((1..=5000).contains(&max_connections), "max_connections is {max_connections}: it must be from 1 to 5000");
+        let max_connections =
+            parse("max_connections", self.max_connections.as_deref().unwrap_or("200"), "a number from 1 to 5000")?;
+        ensure!(
+            (1..=5000).contains(&max_connections),
+            "max_connections is {max_connections}: it must be from 1 to 5000"
+        );
         let json_logs = match self.log_format.as_deref().unwrap_or("text") {
             "text" => false,
             "json" => true,
             other => bail!("log_format is {other:?}: it must be text or json"),
         };
         Ok(Config {
-            database_url: self.database_url.unwrap_or_else(|| data_dir.join("tidings.sqlite3").to_string_lossy().into_owned()),
+            database_url: self
+                .database_url
+                .unwrap_or_else(|| data_dir.join("tidings.sqlite3").to_string_lossy().into_owned()),
             listen,
             public_url,
             bounce_domain: self.bounce_domain,
             ehlo_name: self.ehlo_name.unwrap_or_else(host_name),
-            source_ip: self.source_ip.as_deref().map(|ip| parse("source_ip", ip, "an IP address of this machine")).transpose()?,
+            source_ip: self
+                .source_ip
+                .as_deref()
+                .map(|ip| parse("source_ip", ip, "an IP address of this machine"))
+                .transpose()?,
             nameservers: parse_list("nameservers", self.nameservers.as_deref(), "ip:port, such as 127.0.0.1:53")?,
             smtp_port: parse("smtp_port", self.smtp_port.as_deref().unwrap_or("25"), "a port number")?,
-            allow_private_targets: parse("allow_private_targets", self.allow_private_targets.as_deref().unwrap_or("false"), "true or false")?,
+            allow_private_targets: parse(
+                "allow_private_targets",
+                self.allow_private_targets.as_deref().unwrap_or("false"),
+                "true or false",
+            )?,
             max_connections,
             trusted_proxies: parse_list("trusted_proxies", self.trusted_proxies.as_deref(), "IP addresses")?,
-            max_upload_bytes: parse("max_upload_bytes", self.max_upload_bytes.as_deref().unwrap_or("21474836480"), "a number of bytes")?,
+            max_upload_bytes: parse(
+                "max_upload_bytes",
+                self.max_upload_bytes.as_deref().unwrap_or("21474836480"),
+                "a number of bytes",
+            )?,
             log: self.log.unwrap_or_else(|| "info".to_owned()),
             json_logs,
             data_dir,
@@ -185,7 +209,9 @@ fn check_url(url: &str) -> anyhow::Result<String> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     match rest {
         Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']) => Ok(url.to_owned()),
-        _ => bail!("public_url is {url:?}: it must be http:// or https:// and a host, such as https://mail.example.com"),
+        _ => {
+            bail!("public_url is {url:?}: it must be http:// or https:// and a host, such as https://mail.example.com")
+        }
     }
 }
 

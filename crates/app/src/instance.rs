@@ -23,8 +23,9 @@ impl Instance {
     /// # Errors
     /// Another process holds it, or the folder cannot be written.
     pub fn open(folder: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder.join("spool"))
-            .with_context(|| format!("cannot make the data folder {}: check its owner and free space", folder.display()))?;
+        std::fs::create_dir_all(folder.join("spool")).with_context(|| {
+            format!("cannot make the data folder {}: check its owner and free space", folder.display())
+        })?;
         let lock = lock(&folder.join("lock"))?;
         let key = read_or_make_key(&folder.join("instance.key"))?;
         Ok(Self { folder: folder.to_owned(), key, _lock: lock })
@@ -38,11 +39,19 @@ impl Instance {
 
 /// Two processes on one SQLite file would each think that the other's deliveries in flight are leftovers of a crash.
 fn lock(path: &Path) -> anyhow::Result<File> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).with_context(|| format!("cannot write {}", path.display()))?;
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            bail!("another Tidings process is running on this data folder ({}). Stop it, or give this one a folder of its own with TIDINGS_DATA_DIR", path.display())
+            bail!(
+                "another Tidings process is running on this data folder ({}). Stop it, or give this one a folder of its own with TIDINGS_DATA_DIR",
+                path.display()
+            )
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
     }
@@ -51,15 +60,24 @@ fn lock(path: &Path) -> anyhow::Result<File> {
 fn read_or_make_key(path: &Path) -> anyhow::Result<[u8; 32]> {
     if path.exists() {
         let mut text = String::new();
-        File::open(path).and_then(|mut f| f.read_to_string(&mut text)).with_context(|| format!("cannot read {}", path.display()))?;
+        File::open(path)
+            .and_then(|mut f| f.read_to_string(&mut text))
+            .with_context(|| format!("cannot read {}", path.display()))?;
         let bytes = STANDARD.decode(text.trim()).ok();
         return bytes
             .and_then(|b| <[u8; 32]>::try_from(b).ok())
             .with_context(|| format!("{} is damaged: restore it from your backup", path.display()));
     }
     let key: [u8; 32] = rand::random();
-    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).with_context(|| format!("cannot write {}", path.display()))?;
-    file.write_all(STANDARD.encode(key).as_bytes()).and_then(|()| file.sync_all()).with_context(|| format!("cannot write {}", path.display()))?;
+    let mut file = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    file.write_all(STANDARD.encode(key).as_bytes())
+        .and_then(|()| file.sync_all())
+        .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(key)
 }
 

@@ -1,1 +1,73 @@
-fn main() {}
+//! The only binary of Tidings. It reads the environment, wires the rooms together by hand, and nothing else.
+
+mod bench;
+mod commands;
+mod config;
+mod instance;
+mod runtime;
+mod sandbox_world;
+mod scene;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use config::Config;
+
+/// Self-hosted e-mail campaigns with exact accounting.
+#[derive(Parser)]
+#[command(name = "tidings", version, about, long_about = None)]
+struct Arguments {
+    /// Configuration file (TOML). The environment wins over it; see deploy/env.example.
+    #[arg(long, global = true, env = "TIDINGS_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything in one process: web, dispatcher, sender, importer.
+    Serve,
+    /// Show the whole job on a sandbox of mail providers: nothing leaves this machine.
+    Demo(commands::demo::DemoArguments),
+    /// Import a CSV of subscribers into a list.
+    Import(commands::import::ImportArguments),
+    /// Print a one-time link that signs a user in: for when the password is lost.
+    SignInLink(commands::sign_in_link::SignInLinkArguments),
+    /// Run the sandbox of mail providers alone, to point `serve` at.
+    Sandbox(commands::sandbox::SandboxArguments),
+    /// Measure.
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("tidings: no threads to run on: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("tidings: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let config = Config::load(arguments.config.as_deref())?;
+    match arguments.command {
+        Command::Serve => commands::serve::run(config).await,
+        Command::Demo(arguments) => commands::demo::run(arguments, &config).await,
+        Command::Import(arguments) => commands::import::run(arguments, config).await,
+        Command::SignInLink(arguments) => commands::sign_in_link::run(arguments, config).await,
+        Command::Sandbox(arguments) => commands::sandbox::run(arguments).await,
+        Command::Bench(command) => bench::run(command).await,
+    }
+}

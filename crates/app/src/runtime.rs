@@ -13,7 +13,8 @@ use tidings_store::{Heartbeat, Store, StoreOptions};
 use tidings_web::{WebConfig, WebState};
 use tidings_worker::import::Importer;
 use tidings_worker::{
-    Dispatcher, DispatcherOptions, Sender, SenderOptions, SenderParts, SiteOptions, Sweeper, TargetOptions, recover,
+    Dispatcher, DispatcherOptions, Sender, SenderOptions, SenderParts, SiteOptions, Sweeper, TargetOptions, now,
+    recover,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,18 +25,28 @@ use crate::instance::Instance;
 /// The loops end within this after the order to stop; then the process ends anyway, and recovery does the rest.
 const STOP_WITHIN: Duration = Duration::from_secs(45);
 
+/// A provider that blocks us is asked again after this at the latest.
+const LONGEST_HOLD: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// What a sandbox sets differently from the world.
 pub struct Tuning {
     pub providers: ProviderTable,
     pub retry: fn(Lane) -> RetryPolicy,
     pub queue: QueueOptions,
+    /// No hold of a provider lasts longer.
+    pub longest_hold: Duration,
 }
 
 impl Tuning {
     /// # Errors
     /// The built-in provider table is damaged.
     pub fn world() -> anyhow::Result<Self> {
-        Ok(Self { providers: ProviderTable::builtin()?, retry: RetryPolicy::for_lane, queue: QueueOptions::default() })
+        Ok(Self {
+            providers: ProviderTable::builtin()?,
+            retry: RetryPolicy::for_lane,
+            queue: QueueOptions::default(),
+            longest_hold: LONGEST_HOLD,
+        })
     }
 }
 
@@ -43,7 +54,7 @@ impl Tuning {
 pub struct Running {
     pub store: Store,
     pub queue: Queue,
-    pub keys: Arc<Keys>,
+    keys: Arc<Keys>,
     /// Where the web server listens, its port known.
     pub address: SocketAddr,
     pub public_url: String,
@@ -99,14 +110,17 @@ impl Running {
             tracing::info!(deliveries = waiting, "taken up where the last run ended");
         }
         let worker_id = format!("{}-{}", config.ehlo_name, std::process::id());
-        let sender = self.sender(config, resolver, worker_id.clone(), tuning.retry)?;
+        let mut options = SenderOptions::new(worker_id.clone(), config.max_connections);
+        options.retry = tuning.retry;
+        options.longest_hold = tuning.longest_hold;
+        let sender = self.sender(config, resolver, options)?;
         let sweeper = Sweeper {
             store: self.store.clone(),
             queue: self.queue.clone(),
             stats: sender.stats(),
-            identity: heartbeat(worker_id, config),
+            identity: heartbeat(worker_id.clone(), config),
         };
-        let importer = Importer::new(self.store.clone());
+        let importer = Importer::new(self.store.clone(), worker_id);
         self.tasks.spawn(dispatcher.run(self.stop.clone()));
         self.tasks.spawn(sender.run(self.stop.clone()));
         self.tasks.spawn(sweeper.run(self.stop.clone()));
@@ -114,9 +128,7 @@ impl Running {
         Ok(())
     }
 
-    fn sender(&self, config: &Config, resolver: Resolver, worker_id: String, retry: fn(Lane) -> RetryPolicy) -> anyhow::Result<Sender> {
-        let mut options = SenderOptions::new(worker_id, config.max_connections);
-        options.retry = retry;
+    fn sender(&self, config: &Config, resolver: Resolver, options: SenderOptions) -> anyhow::Result<Sender> {
         Ok(Sender::new(SenderParts {
             store: self.store.clone(),
             queue: self.queue.clone(),
@@ -133,16 +145,20 @@ impl Running {
     }
 
     fn start_web(&self, config: &Config, listener: TcpListener) {
-        let mut web = WebConfig::new(self.public_url.clone(), config.data_dir.join("spool"));
-        web.trusted_proxies.clone_from(&config.trusted_proxies);
-        let state = WebState::new(self.store.clone(), self.queue.clone(), Arc::clone(&self.keys), web);
-        let stop = self.stop.clone();
+        let (state, stop) = (self.web_state(config), self.stop.clone());
         self.tasks.spawn(async move {
             if let Err(error) = tidings_web::run(listener, state, stop.clone()).await {
                 tracing::error!(%error, "the web server ended");
                 stop.cancel();
             }
         });
+    }
+
+    /// What the pages see; the printed links are made with it too.
+    pub fn web_state(&self, config: &Config) -> WebState {
+        let mut web = WebConfig::new(self.public_url.clone(), config.data_dir.join("spool"));
+        web.trusted_proxies.clone_from(&config.trusted_proxies);
+        WebState::new(self.store.clone(), self.queue.clone(), Arc::clone(&self.keys), web)
     }
 
     /// Resolves when something inside ordered the end.
@@ -173,7 +189,9 @@ fn resolver(config: &Config, table: &Arc<ProviderTable>) -> anyhow::Result<Resol
 
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(address).with_context(|| {
-        format!("cannot listen on {address}: another program may be using it. Choose another address with TIDINGS_LISTEN")
+        format!(
+            "cannot listen on {address}: another program may be using it. Choose another address with TIDINGS_LISTEN"
+        )
     })?;
     listener.set_nonblocking(true).context("preparing the web server's socket")?;
     Ok(listener)
@@ -185,6 +203,8 @@ fn heartbeat(id: String, config: &Config) -> Heartbeat {
         role: "serve".to_owned(),
         host: config.ehlo_name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at_ms: now().0,
+        heartbeat_at_ms: now().0,
         connections: 0,
         attempts: 0,
     }

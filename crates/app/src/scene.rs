@@ -1,16 +1,12 @@
 //! What demo and benchmarks set up through the product's own doors: a workspace with a list, a route and a campaign.
 
-use std::path::Path;
-use std::time::Duration;
-
 use anyhow::{Context, bail};
 use tidings_compose::{Content, freeze};
 use tidings_store::{
-    CampaignBody, CampaignDetails, CampaignId, Edited, FrozenContent, Launch, Launched, ListId, NewAdmin, NewCampaign, NewRoute,
-    Organisation, RouteId, Store, UserId, Workspace,
+    CampaignBody, CampaignDetails, CampaignId, Edited, FrozenContent, Launch, Launched, ListId, NewAdmin, NewCampaign,
+    NewRoute, Organisation, RouteId, Store, UserId, Workspace,
 };
-use tidings_worker::import::{FileImport, Importer};
-use tidings_worker::{Step, now};
+use tidings_worker::now;
 
 /// Who did it, in event logs.
 pub const ACTOR: &str = "tidings";
@@ -49,25 +45,6 @@ pub async fn set_up(store: &Store, sender: &Sender<'_>, route: NewRoute) -> anyh
     Ok(Scene { workspace, admin, route })
 }
 
-/// Imports a file through the importer, as an upload would be; `each` is called between steps with the rows read.
-pub async fn import(store: &Store, workspace: &Workspace, list: ListId, file: &Path, mut each: impl FnMut(i64)) -> anyhow::Result<tidings_store::Import> {
-    let job = FileImport { file: file.to_owned(), list, consent_source: "Demo data".to_owned(), by: ACTOR.to_owned() };
-    let id = job.start(store, workspace, now()).await?;
-    let importer = Importer::new(store.clone());
-    loop {
-        let step = importer.step().await?;
-        let import = workspace.import(id).await?;
-        each(import.rows_read);
-        if import.state.is_terminal() {
-            return Ok(import);
-        }
-        if step == Step::Idle {
-            // Another loop of this process holds it.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-}
-
 pub struct CampaignPlan {
     pub details: CampaignDetails,
     pub html: String,
@@ -76,8 +53,13 @@ pub struct CampaignPlan {
 
 pub async fn draft(workspace: &Workspace, list: ListId, plan: CampaignPlan) -> anyhow::Result<CampaignId> {
     let text = tidings_compose::text_from_html(&plan.html);
-    let content =
-        CampaignBody { html: plan.html, text, text_is_generated: true, track_opens: plan.track, track_clicks: plan.track };
+    let content = CampaignBody {
+        html: plan.html,
+        text,
+        text_is_generated: true,
+        track_opens: plan.track,
+        track_clicks: plan.track,
+    };
     let id = workspace.create_campaign(NewCampaign { details: plan.details, content }, ACTOR, now()).await?;
     let head = workspace.campaign_head(id).await?;
     match workspace.save_recipients(id, head.version, vec![list], Vec::new(), ACTOR, now()).await? {
@@ -90,12 +72,12 @@ pub async fn draft(workspace: &Workspace, list: ListId, plan: CampaignPlan) -> a
 pub async fn launch(scene: &Scene, id: CampaignId, list_name: &str) -> anyhow::Result<()> {
     let campaign = scene.workspace.campaign(id).await?;
     let organisation = scene.workspace.details().await?;
-    let body = campaign.content;
+    let (head, body) = (campaign.head, campaign.content);
     let content = Content {
-        subject: body.subject,
+        subject: head.subject,
         preview_text: body.preview_text,
-        from_name: body.from_name,
-        from_email: body.from_email,
+        from_name: head.from_name,
+        from_email: head.from_email,
         reply_to: body.reply_to,
         html: body.html,
         text: body.text,
@@ -104,8 +86,12 @@ pub async fn launch(scene: &Scene, id: CampaignId, list_name: &str) -> anyhow::R
         postal_address: organisation.postal_address,
         list_name: list_name.to_owned(),
     };
-    let frozen = freeze(&content)
-        .map_err(|findings| anyhow::anyhow!("the campaign cannot be launched: {}", findings.iter().map(|f| f.title.as_str()).collect::<Vec<_>>().join("; ")))?;
+    let frozen = freeze(&content).map_err(|findings| {
+        anyhow::anyhow!(
+            "the campaign cannot be launched: {}",
+            findings.iter().map(|f| f.title.as_str()).collect::<Vec<_>>().join("; ")
+        )
+    })?;
     let content = FrozenContent {
         subject: frozen.content.subject,
         preview_text: frozen.content.preview_text,
@@ -120,7 +106,7 @@ pub async fn launch(scene: &Scene, id: CampaignId, list_name: &str) -> anyhow::R
         list_name: frozen.content.list_name,
         links: serde_json::to_string(&frozen.links).context("storing the links")?,
     };
-    let launch = Launch { content, route: Some(scene.route), expected_version: campaign.head.version, by: ACTOR.to_owned() };
+    let launch = Launch { content, route: Some(scene.route), expected_version: head.version, by: ACTOR.to_owned() };
     match scene.workspace.launch(id, launch, now()).await? {
         Launched::Yes { .. } => Ok(()),
         other => bail!("the campaign was not launched: {other:?}"),

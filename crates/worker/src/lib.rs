@@ -15,6 +15,6 @@ mod sweeper;
 pub use boot::recover;
 pub use clock::now;
 pub use dispatcher::{Dispatcher, DispatcherOptions};
-pub use looping::{Step, run_until_stopped};
+pub use looping::{Looping, Step, run_until_stopped};
 pub use sender::{Parts as SenderParts, Sender, SenderOptions, SenderStats, SiteOptions, TargetOptions};
 pub use sweeper::Sweeper;

@@ -1,4 +1,4 @@
-use std::ops::AsyncFnMut;
+use std::future::Future;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -12,21 +12,26 @@ pub enum Step {
     Idle,
 }
 
+/// A loop's body: one bounded piece of work.
+pub trait Looping {
+    /// For logs.
+    const NAME: &'static str;
+
+    /// # Errors
+    /// What stood in the way; the next step tries again.
+    fn step(&mut self) -> impl Future<Output = anyhow::Result<Step>> + Send;
+}
+
 /// After an error a loop waits this long, doubling up to the longest wait.
 const FIRST_ERROR_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_ERROR_WAIT: Duration = Duration::from_secs(15);
 
 /// The one shape of every loop: steps until stopped, resting when idle and longer after errors. An error is logged here, once, and
 /// never ends the loop: what the step left undone is still in the database for the next one.
-pub async fn run_until_stopped(
-    name: &'static str,
-    stop: &CancellationToken,
-    idle: Duration,
-    mut step: impl AsyncFnMut() -> anyhow::Result<Step>,
-) {
+pub async fn run_until_stopped<L: Looping>(body: &mut L, stop: &CancellationToken, idle: Duration) {
     let mut error_wait = FIRST_ERROR_WAIT;
     while !stop.is_cancelled() {
-        let rest = match step().await {
+        let rest = match body.step().await {
             Ok(Step::DidWork) => {
                 error_wait = FIRST_ERROR_WAIT;
                 tokio::task::yield_now().await;
@@ -37,7 +42,7 @@ pub async fn run_until_stopped(
                 idle
             }
             Err(error) => {
-                tracing::error!(loop_name = name, error = format!("{error:#}"), "step failed; trying again");
+                tracing::error!(loop_name = L::NAME, error = format!("{error:#}"), "step failed; trying again");
                 let rest = error_wait;
                 error_wait = (error_wait * 2).min(LONGEST_ERROR_WAIT);
                 rest

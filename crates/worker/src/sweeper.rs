@@ -10,7 +10,7 @@ use tidings_store::{CampaignId, DeliveryId, Heartbeat, LedgerBatch, OutcomeRecor
 use tokio_util::sync::CancellationToken;
 
 use crate::sender::SenderStats;
-use crate::{Step, now, run_until_stopped};
+use crate::{Looping, Step, now, run_until_stopped};
 
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(2);
 /// A process that was silent for so long is not shown any more.
@@ -25,28 +25,11 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
-    pub async fn run(self, stop: CancellationToken) {
-        run_until_stopped("sweeper", &stop, HEARTBEAT_EVERY, async || self.step().await).await;
+    pub async fn run(mut self, stop: CancellationToken) {
+        run_until_stopped(&mut self, &stop, HEARTBEAT_EVERY).await;
         if let Err(error) = self.store.remove_worker(&self.identity.id).await {
             tracing::warn!(%error, "this process's heartbeat stays behind");
         }
-    }
-
-    /// # Errors
-    /// The database cannot be written.
-    pub async fn step(&self) -> anyhow::Result<Step> {
-        let now = now();
-        self.store
-            .beat(Heartbeat {
-                heartbeat_at_ms: now.0,
-                connections: count(&self.stats.connections),
-                attempts: count(&self.stats.attempts),
-                ..self.identity.clone()
-            })
-            .await?;
-        self.store.forget_silent_workers(UnixMs(now.0 - FORGET_AFTER_MS)).await?;
-        self.reconcile_expired().await?;
-        Ok(Step::Idle)
     }
 
     /// Jobs of holders that vanished: a row still `queued` was never handed over and is queued again; one in `sending` is in doubt.
@@ -69,6 +52,25 @@ impl Sweeper {
         // The guard of the ledger decides: only a row that still stands in `sending` at this attempt becomes in doubt.
         self.store.commit(lost, now()).await?;
         Ok(())
+    }
+}
+
+impl Looping for Sweeper {
+    const NAME: &'static str = "sweeper";
+
+    async fn step(&mut self) -> anyhow::Result<Step> {
+        let now = now();
+        self.store
+            .beat(Heartbeat {
+                heartbeat_at_ms: now.0,
+                connections: count(&self.stats.connections),
+                attempts: count(&self.stats.attempts),
+                ..self.identity.clone()
+            })
+            .await?;
+        self.store.forget_silent_workers(UnixMs(now.0 - FORGET_AFTER_MS)).await?;
+        self.reconcile_expired().await?;
+        Ok(Step::Idle)
     }
 }
 

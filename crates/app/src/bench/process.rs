@@ -12,7 +12,9 @@ pub fn cpu_time() -> anyhow::Result<Duration> {
     let stat = std::fs::read_to_string("/proc/self/stat").context("reading /proc/self/stat")?;
     // The name in brackets may hold spaces; the fields behind it are numbered from 3.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let field = |number: usize| -> anyhow::Result<u64> { Ok(fields.get(number - 3).context("a short /proc/self/stat")?.parse()?) };
+    let field = |number: usize| -> anyhow::Result<u64> {
+        Ok(fields.get(number - 3).context("a short /proc/self/stat")?.parse()?)
+    };
     let ticks = field(14)? + field(15)?;
     Ok(Duration::from_millis(ticks * 1000 / TICKS_A_SECOND))
 }

@@ -9,11 +9,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tidings_compose::Keys;
-use tidings_delivery::{Connection, Envelope, Offer, ProviderTable, Resolver, ResolverOptions, Session, Target, TlsClients, TlsPolicy};
+use tidings_delivery::{
+    Connection, Envelope, Offer, ProviderTable, Resolver, ResolverOptions, Session, Target, TlsClients, TlsPolicy,
+};
 use tidings_domain::{CampaignState, Outcome, RouteKind, RouteTls, UnixMs};
 use tidings_queue::{Queue, QueueOptions};
 use tidings_store::{CampaignDetails, CampaignId, NewRoute, Store, StoreOptions};
-use tidings_worker::{Dispatcher, DispatcherOptions, Sender, SenderOptions, SenderParts, SiteOptions, Step, TargetOptions, now};
+use tidings_worker::import::{FileImport, Importer, finish_import, start_from_file};
+use tidings_worker::{
+    Dispatcher, DispatcherOptions, Looping, Sender, SenderOptions, SenderParts, SiteOptions, Step, TargetOptions, now,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::process::{cpu_time, peak_memory_mib};
@@ -75,7 +80,8 @@ fn report(arguments: &SendArguments, floor: &Used, sent: &Used, ready: f64, peak
     let n = arguments.messages;
     let mut out = String::new();
     let _ = writeln!(out, "{:<28}{:>14}{:>18}", "", "messages/s", "our CPU ms/message");
-    let _ = writeln!(out, "{:<28}{:>14.0}{:>18.3}", "bare loop, same transaction", floor.a_second(n), floor.cpu_ms_each(n));
+    let _ =
+        writeln!(out, "{:<28}{:>14.0}{:>18.3}", "bare loop, same transaction", floor.a_second(n), floor.cpu_ms_each(n));
     let _ = writeln!(out, "{:<28}{:>14.0}{:>18.3}", "campaign", sent.a_second(n), sent.cpu_ms_each(n));
     let _ = writeln!(out, "ratio to the floor: {:.2} in CPU", sent.cpu_ms_each(n) / floor.cpu_ms_each(n).max(0.001));
     let _ = writeln!(out, "peak memory: {peak:.0} MiB ({ready:.0} MiB with {n} jobs queued, before sending)");
@@ -116,7 +122,15 @@ impl Bench {
         };
         let scene = scene::set_up(&store, &sender, route).await?;
         let list = scene.workspace.create_list("Bench".to_owned(), String::new(), now()).await?;
-        scene::import(&store, &scene.workspace, list, &file, |_| ()).await?;
+        let import = FileImport {
+            workspace: scene.workspace.id(),
+            list,
+            path: file,
+            consent_source: "bench".to_owned(),
+            created_by: scene::ACTOR.to_owned(),
+        };
+        let id = start_from_file(&store, import).await?;
+        finish_import(Importer::new(store.clone(), "bench"), &store, id, |_| ()).await?;
         // No DNS in a benchmark: the one domain's provider is told.
         let later = UnixMs(now().0 + UnixMs::DAY);
         store.save_domain_providers(vec![("bench.example".to_owned(), "mx:bench.example".to_owned())], later).await?;
@@ -135,7 +149,13 @@ impl Bench {
     }
 
     fn dispatcher(&self) -> Dispatcher {
-        Dispatcher::new(self.store.clone(), self.queue.clone(), self.resolver.clone(), Arc::clone(&self.table), DispatcherOptions::default())
+        Dispatcher::new(
+            self.store.clone(),
+            self.queue.clone(),
+            self.resolver.clone(),
+            Arc::clone(&self.table),
+            DispatcherOptions::default(),
+        )
     }
 
     async fn state(&self) -> anyhow::Result<CampaignState> {
@@ -153,7 +173,11 @@ impl Bench {
             resolver: self.resolver.clone(),
             keys: Arc::new(Keys::new(&[7; 32])),
             site: SiteOptions { public_url: "https://bench.example".to_owned(), bounce_domain: None },
-            targets: TargetOptions { ehlo_name: "bench.example".to_owned(), source_ip: None, tls: TlsClients::new(&[])? },
+            targets: TargetOptions {
+                ehlo_name: "bench.example".to_owned(),
+                source_ip: None,
+                tls: TlsClients::new(&[])?,
+            },
             options: SenderOptions::new("bench".to_owned(), usize::from(self.connections)),
         });
         let (began, cpu) = (Instant::now(), cpu_time()?);
@@ -224,12 +248,19 @@ fn details() -> CampaignDetails {
 
 /// About so many bytes, with ten merge tags and ten links.
 fn html(bytes: usize) -> String {
-    let mut html = String::from("<!doctype html><html><body><p>Dear {{ first_name | default(\"friend\") }} {{ last_name }} of {{ city }},</p>");
+    let mut html = String::from(
+        "<!doctype html><html><body><p>Dear {{ first_name | default(\"friend\") }} {{ last_name }} of {{ city }},</p>",
+    );
     for number in 0..10 {
-        let _ = write!(html, "<p><a href=\"https://shop.example/offer/{number}\">Offer {number} for {{{{ plan }}}}</a></p>");
+        let _ = write!(
+            html,
+            "<p><a href=\"https://shop.example/offer/{number}\">Offer {number} for {{{{ plan }}}}</a></p>"
+        );
     }
     while html.len() < bytes {
-        html.push_str("<p>The quick brown fox jumps over the lazy dog, and then does it once more for good measure.</p>\n");
+        html.push_str(
+            "<p>The quick brown fox jumps over the lazy dog, and then does it once more for good measure.</p>\n",
+        );
     }
     html.push_str("<p><a href=\"{{ unsubscribe_url }}\">Unsubscribe</a> {{ postal_address }}</p></body></html>");
     html

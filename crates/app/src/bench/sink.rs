@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 
 /// The child: serves until its standard input closes, then says how many messages it took.
 pub async fn run() -> anyhow::Result<ExitCode> {
-    let sink = FastSink::start().await?;
+    let sink = FastSink::start(None).await?;
     println!("{}", sink.address());
     let mut ignored = Vec::new();
     tokio::io::stdin().read_to_end(&mut ignored).await?;

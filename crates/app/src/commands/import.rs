@@ -5,11 +5,11 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use tidings_domain::{ImportState, UnixMs};
 use tidings_store::{ListId, Store, StoreError, StoreOptions, Workspace};
+use tidings_worker::import::{FileImport, Importer, finish_import, start_from_file};
 use tidings_worker::now;
 
 use crate::config::Config;
 use crate::instance::Instance;
-use crate::scene;
 
 #[derive(clap::Args)]
 pub struct ImportArguments {
@@ -33,20 +33,32 @@ pub async fn run(arguments: ImportArguments, config: Config) -> anyhow::Result<E
         .context("nothing is set up yet: run `tidings serve` and open the set-up link first")?;
     let workspace = store.workspace(workspace.id);
     let list = find_or_make(&workspace, &arguments.list, now()).await?;
-    let bytes = std::fs::metadata(&arguments.file).with_context(|| format!("cannot read {}", arguments.file.display()))?.len();
-    let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {human_pos} rows, {per_sec}, {elapsed}")?);
-    println!("importing {} ({bytes} bytes) into “{}”", arguments.file.display(), arguments.list);
-    let done = scene::import(&store, &workspace, list, &arguments.file, &arguments.consent, |rows| {
-        bar.set_position(u64::try_from(rows).unwrap_or(0));
+    let bar = ProgressBar::new(0)
+        .with_style(ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} · {msg} · {elapsed}")?);
+    println!("importing {} into “{}”", arguments.file.display(), arguments.list);
+    let file = FileImport {
+        workspace: workspace.id(),
+        list,
+        path: arguments.file,
+        consent_source: arguments.consent,
+        created_by: "command line".to_owned(),
+    };
+    let id = start_from_file(&store, file).await?;
+    let importer = Importer::new(store.clone(), format!("import-{}", std::process::id()));
+    let done = finish_import(importer, &store, id, |import| {
+        bar.set_length(u64::try_from(import.bytes_total).unwrap_or(0));
+        bar.set_position(u64::try_from(import.bytes_done).unwrap_or(0));
+        bar.set_message(format!("{} rows", import.counts.read));
     })
     .await?;
     bar.finish_and_clear();
+    let counts = done.counts;
     println!(
         "{} rows: {} new, {} updated, {} duplicates in the file, {} invalid, {} suppressed",
-        done.rows_read, done.rows_created, done.rows_updated, done.rows_duplicate, done.rows_invalid, done.rows_suppressed
+        counts.read, counts.created, counts.updated, counts.duplicate, counts.invalid, counts.suppressed
     );
-    if done.rows_invalid + done.rows_duplicate > 0 {
-        println!("download the rejected rows at {}/imports/{}", config.public_url, done.id);
+    if counts.invalid + counts.duplicate + counts.suppressed > 0 {
+        println!("the rejected rows can be downloaded at {}/imports/{}", config.public_url, done.id);
     }
     match done.state {
         ImportState::Done => Ok(ExitCode::SUCCESS),

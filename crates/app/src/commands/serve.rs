@@ -1,22 +1,18 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use tidings_store::Store;
-use tidings_worker::now;
 
 use crate::config::Config;
 use crate::runtime::{Running, Tuning};
-
-/// How long the set-up link works.
-const SETUP_LINK_MS: i64 = 24 * 3600 * 1000;
 
 pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
     start_logging(&config);
     let running = Running::start(&config, Tuning::world()?).await?;
     println!("Tidings {} is at {}", env!("CARGO_PKG_VERSION"), running.public_url);
-    if let Some(token) = setup_token(&running.store).await? {
-        println!("First run: set it up at {}/setup/{token}", running.public_url);
-        println!("(the link works once, for 24 hours; start again for a new one)");
+    let link = tidings_web::setup_link(&running.web_state(&config)).await.map_err(|e| anyhow::anyhow!("{e}"))?;
+    if let Some(link) = link {
+        println!("First run: set it up at {link}");
+        println!("(the link works once, for a week; start again for a new one)");
     }
     tokio::select! {
         signal = stop_signal() => {
@@ -27,15 +23,6 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
     running.stop().await;
     println!("stopped");
     Ok(ExitCode::SUCCESS)
-}
-
-/// A new one-time link while there is no user yet.
-async fn setup_token(store: &Store) -> anyhow::Result<Option<String>> {
-    if store.has_users().await? {
-        return Ok(None);
-    }
-    let token = tidings_web::new_setup_token(store, now().0 + SETUP_LINK_MS).await?;
-    Ok(Some(token))
 }
 
 pub fn start_logging(config: &Config) {

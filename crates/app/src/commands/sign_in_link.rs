@@ -1,13 +1,13 @@
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
+use tidings_compose::Keys;
+use tidings_queue::{Queue, QueueOptions};
 use tidings_store::{Store, StoreOptions};
-use tidings_worker::now;
+use tidings_web::{WebConfig, WebState, sign_in_link};
 
 use crate::config::Config;
-
-/// How long a printed link works.
-pub const LINK_WORKS_MS: i64 = 3600 * 1000;
 
 #[derive(clap::Args)]
 pub struct SignInLinkArguments {
@@ -22,8 +22,10 @@ pub async fn run(arguments: SignInLinkArguments, config: Config) -> anyhow::Resu
         .user_by_email(arguments.email.trim().to_lowercase())
         .await?
         .with_context(|| format!("there is no user {}", arguments.email))?;
-    let token = tidings_web::new_sign_in_token(&store, user.id, now()).await?;
-    println!("{}/sign-in/{token}", config.public_url);
+    // Only the link is made here: the keys of the instance play no part in it.
+    let web = WebConfig::new(config.public_url, config.data_dir.join("spool"));
+    let state = WebState::new(store, Queue::embedded(QueueOptions::default()), Arc::new(Keys::new(&[0; 32])), web);
+    println!("{}", sign_in_link(&state, user.id).await.map_err(|e| anyhow::anyhow!("{e}"))?);
     println!("(works once, for an hour)");
     Ok(ExitCode::SUCCESS)
 }

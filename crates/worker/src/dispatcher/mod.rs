@@ -17,7 +17,7 @@ use tidings_queue::Queue;
 use tidings_store::{ActiveCampaign, CampaignId, DeliveryId, FanOut, QueuedJob, Store};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Step, now, run_until_stopped};
+use crate::{Looping, Step, now, run_until_stopped};
 use providers::Providers;
 use shards::Shards;
 
@@ -75,7 +75,7 @@ impl Dispatcher {
 
     pub async fn run(mut self, stop: CancellationToken) {
         let rest = self.options.idle_rest;
-        run_until_stopped("dispatcher", &stop, rest, async || self.step().await).await;
+        run_until_stopped(&mut self, &stop, rest).await;
     }
 
     /// Fills an empty queue from the ledger: after a start, or when the queue was lost. Deferred rows need no job: they are taken when due.
@@ -95,22 +95,6 @@ impl Dispatcher {
             total += ready.len() as u64;
             self.push(ready).await?;
         }
-    }
-
-    /// One round over everything that can move.
-    ///
-    /// # Errors
-    /// The database or the queue cannot be reached; the next step tries again.
-    pub async fn step(&mut self) -> anyhow::Result<Step> {
-        let campaigns = self.store.active_campaigns().await.context("reading the active campaigns")?;
-        self.tell_pauses(&campaigns).await;
-        let mut busy = self.queue_tests().await?;
-        busy |= self.queue_due().await?;
-        for campaign in &campaigns {
-            busy |= self.move_along(campaign).await.with_context(|| format!("campaign {}", campaign.id))?;
-        }
-        busy |= self.end_cancelled().await?;
-        Ok(if busy { Step::DidWork } else { Step::Idle })
     }
 
     /// Returns whether there may be more to do at once.
@@ -192,6 +176,23 @@ impl Dispatcher {
             any |= self.store.cancel_rows(campaign, CANCEL_CHUNK_ROWS, now()).await? > 0;
         }
         Ok(any)
+    }
+}
+
+impl Looping for Dispatcher {
+    const NAME: &'static str = "dispatcher";
+
+    /// One round over everything that can move.
+    async fn step(&mut self) -> anyhow::Result<Step> {
+        let campaigns = self.store.active_campaigns().await.context("reading the active campaigns")?;
+        self.tell_pauses(&campaigns).await;
+        let mut busy = self.queue_tests().await?;
+        busy |= self.queue_due().await?;
+        for campaign in &campaigns {
+            busy |= self.move_along(campaign).await.with_context(|| format!("campaign {}", campaign.id))?;
+        }
+        busy |= self.end_cancelled().await?;
+        Ok(if busy { Step::DidWork } else { Step::Idle })
     }
 }
 

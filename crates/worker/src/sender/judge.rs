@@ -26,6 +26,8 @@ pub struct Judgement {
 pub struct Bench<'a> {
     pub work: &'a Work,
     pub retry: &'a RetryPolicy,
+    /// No hold lasts longer. Only a sandbox, where time is short, sets less than days.
+    pub longest_hold: Duration,
     pub now: UnixMs,
     /// Random, 0 to 1.
     pub jitter: f64,
@@ -62,7 +64,8 @@ fn in_doubt(bench: &Bench<'_>, attempt: &Attempt, problem: Problem, detail: &str
 }
 
 fn follow(bench: &Bench<'_>, attempt: &Attempt, phase: Phase, verdict: Verdict, words: ReplyRecord) -> Judgement {
-    let verdict = escalate(verdict, attempts(bench), bench.now.since(first_attempt(bench)));
+    let mut verdict = escalate(verdict, attempts(bench), bench.now.since(first_attempt(bench)));
+    verdict.hold = verdict.hold.map(|hold| hold.min(bench.longest_hold));
     let settled = match verdict.consequence {
         Consequence::HardBounce => Settled::HardBounced,
         Consequence::SoftBounce => Settled::SoftBounced,
@@ -70,10 +73,21 @@ fn follow(bench: &Bench<'_>, attempt: &Attempt, phase: Phase, verdict: Verdict, 
         Consequence::Retry => retry_or_end(bench, verdict.hold),
         Consequence::Snooze => snooze_or_end(bench, verdict.hold),
     };
-    let gave_up = settled == Settled::SoftBounced && verdict.consequence != Consequence::SoftBounce;
-    let class = if gave_up { BounceClass::Expired } else { verdict.class };
+    let (settled, class) = match settled {
+        Settled::SoftBounced if verdict.consequence != Consequence::SoftBounce => gave_up(bench, verdict.class),
+        settled => (settled, verdict.class),
+    };
     let record = record(bench, attempt, phase, settled, Some(class.to_string()), words);
     Judgement { record: Some(record), verdict: Some(verdict) }
+}
+
+/// The window is over. A domain that did not exist in all of it is no passing trouble.
+fn gave_up(bench: &Bench<'_>, class: BounceClass) -> (Settled, BounceClass) {
+    if class == BounceClass::BadDomain && attempts(bench) > 1 {
+        (Settled::HardBounced, class)
+    } else {
+        (Settled::SoftBounced, BounceClass::Expired)
+    }
 }
 
 /// With the one just made.
@@ -162,7 +176,7 @@ mod tests {
     fn judged(work: &Work, outcome: Outcome) -> Judgement {
         let retry = RetryPolicy::for_lane(Lane::Bulk);
         let attempt = Attempt { at: NOW, duration: Duration::from_millis(5), peer: None, outcome };
-        judge(&Bench { work, retry: &retry, now: NOW, jitter: 0.5 }, &attempt)
+        judge(&Bench { work, retry: &retry, longest_hold: Duration::MAX, now: NOW, jitter: 0.5 }, &attempt)
     }
 
     fn refused(phase: Phase, text: &str) -> Outcome {

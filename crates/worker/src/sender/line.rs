@@ -130,7 +130,8 @@ impl Line<'_> {
         }
         let attempt = Attempt { at, duration: began.elapsed(), peer: self.peer.take(), outcome };
         let retry = (self.context.options.retry)(work.lane);
-        let bench = Bench { work, retry: &retry, now: now(), jitter: rand::random() };
+        let longest_hold = self.context.options.longest_hold;
+        let bench = Bench { work, retry: &retry, longest_hold, now: now(), jitter: rand::random() };
         self.follow(work, judge(&bench, &attempt)).await
     }
 
@@ -260,7 +261,8 @@ impl Line<'_> {
     /// Nobody answers: the destination rests, instead of every job finding out by itself.
     async fn rest_if_unreachable(&self, outcome: &Outcome) {
         if let Outcome::Broken { phase: Phase::Connect | Phase::Greeting, detail, .. } = outcome {
-            let signal = Signal { knob: None, hold: Some(REST_AFTER_FAILED_CONNECT), why: detail.clone() };
+            let rest = REST_AFTER_FAILED_CONNECT.min(self.context.options.longest_hold);
+            let signal = Signal { knob: None, hold: Some(rest), why: detail.clone() };
             self.context.queue.signal(&self.grant.shard, signal).await;
         }
     }

@@ -41,6 +41,8 @@ pub struct SenderOptions {
     /// reply by then stays `sending` and is found in doubt.
     pub drain: Duration,
     pub retry: fn(Lane) -> RetryPolicy,
+    /// No hold of a provider lasts longer. Only a sandbox, where time is short, sets less than days.
+    pub longest_hold: Duration,
 }
 
 impl SenderOptions {
@@ -53,6 +55,7 @@ impl SenderOptions {
             keep_idle: Duration::from_secs(2),
             drain: Duration::from_secs(30),
             retry: RetryPolicy::for_lane,
+            longest_hold: Duration::from_secs(7 * 24 * 3600),
         }
     }
 }

@@ -1,0 +1,347 @@
+//! The whole job on a sandbox: import, launch, send, and a comparison of the ledger with what the world really accepted.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use tidings_domain::{CampaignState, DeliveryState, RouteKind, RouteTls, SubscriberStatus, SuppressionReason};
+use tidings_sandbox::{Expectation, SHIPPED_CSV, SHIPPED_ROWS, World, WorldOptions, expected, subscribers_csv};
+use tidings_store::{CampaignDetails, CampaignId, ListId, NewRoute, Overview, PeopleFilter, Workspace};
+use tidings_worker::import::{FileImport, start_from_file};
+use tidings_worker::now;
+
+use super::serve::{start_logging, stop_signal};
+use crate::config::Config;
+use crate::runtime::Running;
+use crate::{sandbox_world, scene};
+
+/// The page that the demo's campaign is written on.
+const CAMPAIGN_HTML: &str = include_str!("../../data/demo-campaign.html");
+const LIST_NAME: &str = "Newsletter";
+/// How often the terminal is told.
+const TICK: Duration = Duration::from_millis(250);
+/// Rows of the ledger read in one page when it is compared.
+const COMPARED_ROWS: i64 = 5_000;
+/// Differences printed one by one.
+const SHOWN_DIFFERENCES: usize = 20;
+
+#[derive(clap::Args)]
+pub struct DemoArguments {
+    /// How many subscribers; 10,000 is the shipped file, other sizes are generated.
+    #[arg(long, default_value_t = SHIPPED_ROWS)]
+    subscribers: u64,
+    /// End when the campaign is done, instead of staying up for the browser.
+    #[arg(long)]
+    exit: bool,
+    /// Address of the web server; port 0 takes a free one.
+    #[arg(long, default_value_t = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0))]
+    listen: SocketAddr,
+}
+
+pub async fn run(arguments: DemoArguments, base: &Config) -> anyhow::Result<ExitCode> {
+    start_logging(&Config { log: quieter(&base.log), ..base.clone() });
+    let folder = tempfile::tempdir().context("a throw-away data folder")?;
+    let options = WorldOptions::for_audience(arguments.subscribers);
+    let throttled = options.throttle_per_second;
+    let world = World::start(options).await.context("starting the sandbox")?;
+    let config = sandbox_world::config(folder.path().to_owned(), arguments.listen, &world)?;
+    let running = Running::start(&config, sandbox_world::tuning(throttled)?).await?;
+    let scene = scene::set_up(&running.store, &sender(), direct_route()).await?;
+    let link = tidings_web::sign_in_link(&running.web_state(&config), scene.admin)
+        .await
+        .map_err(|e| anyhow::anyhow!("{e}"))?;
+    println!("Tidings is at {}", running.public_url);
+    println!("Sign in (once): {link}\n");
+    let code = tokio::select! {
+        played = play(&running, &scene, &world, folder.path(), arguments.subscribers) => played?,
+        signal = stop_signal() => { println!("\n{} received", signal?); ExitCode::FAILURE }
+    };
+    if !arguments.exit && code == ExitCode::SUCCESS {
+        println!("\nStill up for your browser; Ctrl-C ends it and removes {}.", folder.path().display());
+        stop_signal().await?;
+    }
+    running.stop().await;
+    Ok(code)
+}
+
+async fn play(
+    running: &Running,
+    scene: &scene::Scene,
+    world: &World,
+    folder: &Path,
+    subscribers: u64,
+) -> anyhow::Result<ExitCode> {
+    let list = scene.workspace.create_list(LIST_NAME.to_owned(), String::new(), now()).await?;
+    let file = audience_file(folder, subscribers)?;
+    import(running, &scene.workspace, list, file).await?;
+    let details = CampaignDetails {
+        name: "Autumn letter".to_owned(),
+        from_name: "Tidings demo".to_owned(),
+        from_email: sender().from_email.to_owned(),
+        reply_to: String::new(),
+        subject: "{{ first_name | default(\"Hello\") }}, the autumn letter is here".to_owned(),
+        preview_text: "What we made for you in {{ city | default(\"your town\") }}".to_owned(),
+    };
+    let plan = scene::CampaignPlan { details, html: CAMPAIGN_HTML.to_owned(), track: true };
+    let campaign = scene::draft(&scene.workspace, list, plan).await?;
+    scene::launch(scene, campaign, LIST_NAME).await?;
+    println!("launched “Autumn letter”: watch it at {}/campaigns/{campaign}", running.public_url);
+    watch(&scene.workspace, campaign).await?;
+    let overview = scene.workspace.overview(campaign).await?;
+    print_ledger(&overview);
+    compare(&scene.workspace, campaign, &overview, world).await
+}
+
+fn audience_file(folder: &Path, subscribers: u64) -> anyhow::Result<PathBuf> {
+    let path = folder.join("subscribers.csv");
+    let mut file = BufWriter::new(File::create(&path).context("writing the subscribers' file")?);
+    if subscribers == SHIPPED_ROWS {
+        file.write_all(SHIPPED_CSV)?;
+    } else {
+        subscribers_csv(subscribers, &mut file)?;
+    }
+    file.flush()?;
+    Ok(path)
+}
+
+/// Through the running importer, as an upload would go.
+async fn import(running: &Running, workspace: &Workspace, list: ListId, path: PathBuf) -> anyhow::Result<()> {
+    let file = FileImport {
+        workspace: workspace.id(),
+        list,
+        path,
+        consent_source: "Demo data".to_owned(),
+        created_by: scene::ACTOR.to_owned(),
+    };
+    let id = start_from_file(&running.store, file).await?;
+    let bar = ProgressBar::new(1).with_style(ProgressStyle::with_template("importing  {bar:40} {msg}")?);
+    let began = Instant::now();
+    let done = loop {
+        let import = workspace.import(id).await?;
+        bar.set_length(u64::try_from(import.bytes_total).unwrap_or(1).max(1));
+        bar.set_position(u64::try_from(import.bytes_done).unwrap_or(0));
+        bar.set_message(format!("{} rows", import.counts.read));
+        if import.state.is_over() {
+            break import;
+        }
+        tokio::time::sleep(TICK).await;
+    };
+    bar.finish_and_clear();
+    anyhow::ensure!(done.error.is_empty(), "the import failed: {}", done.error);
+    let c = done.counts;
+    println!(
+        "imported {} rows in {:.1} s: {} new, {} duplicates, {} invalid",
+        c.read,
+        began.elapsed().as_secs_f64(),
+        c.created,
+        c.duplicate,
+        c.invalid
+    );
+    Ok(())
+}
+
+async fn watch(workspace: &Workspace, campaign: CampaignId) -> anyhow::Result<()> {
+    let bar =
+        ProgressBar::new(1).with_style(ProgressStyle::with_template("{prefix:8}   {bar:40} {pos}/{len} · {msg}")?);
+    let began = Instant::now();
+    let mut last = (began, 0);
+    let mut rate = 0.0;
+    loop {
+        let overview = workspace.overview(campaign).await?;
+        let state = overview.head.state;
+        let (total, ended) = (sum(&overview.counts, |_| true), sum(&overview.counts, DeliveryState::is_terminal));
+        let since = last.0.elapsed().as_secs_f64();
+        if since > 0.9 {
+            rate = (ended - last.1) as f64 / since;
+            last = (Instant::now(), ended);
+        }
+        bar.set_prefix(state.to_string());
+        bar.set_length(u64::try_from(total).unwrap_or(0).max(1));
+        bar.set_position(u64::try_from(ended).unwrap_or(0));
+        bar.set_message(format!("{rate:.0}/s · {}", words(&overview.counts)));
+        if matches!(state, CampaignState::Done | CampaignState::Cancelled) {
+            bar.finish_and_clear();
+            println!("{state} after {:.1} s", began.elapsed().as_secs_f64());
+            return Ok(());
+        }
+        tokio::time::sleep(TICK).await;
+    }
+}
+
+fn sum(counts: &BTreeMap<DeliveryState, i64>, of: impl Fn(DeliveryState) -> bool) -> i64 {
+    counts.iter().filter(|(state, _)| of(**state)).map(|(_, n)| n).sum()
+}
+
+fn words(counts: &BTreeMap<DeliveryState, i64>) -> String {
+    let shown =
+        counts.iter().filter(|(_, n)| **n > 0).map(|(state, n)| format!("{} {n}", state.to_string().replace('_', " ")));
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+fn print_ledger(overview: &Overview) {
+    println!("\nThe ledger");
+    for (state, n) in overview.counts.iter().filter(|(_, n)| **n > 0) {
+        println!("  {:<14}{n:>10}", state.to_string().replace('_', " "));
+    }
+    let total = sum(&overview.counts, |_| true);
+    println!("  {:<14}{total:>10}   = the audience of {}", "sum", overview.head.audience_total.unwrap_or(0));
+    println!("\nBy provider");
+    for provider in &overview.providers {
+        let last = provider.last_reply.as_ref().map_or("", |r| r.text.lines().last().unwrap_or(""));
+        println!(
+            "  {:<16}{:>8}   {}",
+            provider.name,
+            sum(&provider.counts, |_| true),
+            last.chars().take(90).collect::<String>()
+        );
+    }
+}
+
+/// Recipient by recipient: the ledger's word against the world's record.
+async fn compare(
+    workspace: &Workspace,
+    campaign: CampaignId,
+    overview: &Overview,
+    world: &World,
+) -> anyhow::Result<ExitCode> {
+    let mut copies = world.recorder().accepted_by_recipient();
+    let mut found = Comparison::default();
+    let mut after = None;
+    loop {
+        let page = workspace.people(campaign, PeopleFilter::default(), after, COMPARED_ROWS).await?;
+        for person in &page.people {
+            let accepted = copies.remove(&person.recipient).unwrap_or(0);
+            found.look(&person.recipient, person.state, accepted);
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    for (stranger, n) in copies {
+        found.differs(format!("{stranger}: {n} copies accepted, and no row in the ledger"));
+    }
+    let total = sum(&overview.counts, |_| true);
+    if found.rows != total || overview.head.audience_total != Some(total) {
+        found
+            .differs(format!("{} rows, counters say {total}, audience {:?}", found.rows, overview.head.audience_total));
+    }
+    found.check_bounced(workspace).await?;
+    Ok(found.report())
+}
+
+#[derive(Default)]
+struct Comparison {
+    rows: i64,
+    agreed: i64,
+    in_doubt_copies: u32,
+    hard_bounced: Vec<String>,
+    differences: Vec<String>,
+}
+
+impl Comparison {
+    fn differs(&mut self, words: String) {
+        self.differences.push(words);
+    }
+
+    fn look(&mut self, recipient: &str, state: DeliveryState, copies: u32) {
+        self.rows += 1;
+        let right = match state {
+            DeliveryState::Accepted => copies == 1,
+            DeliveryState::InDoubt => copies <= 1,
+            _ => copies == 0,
+        };
+        let expectation = expected(recipient);
+        let as_expected = match expectation {
+            Expectation::Accepted | Expectation::AcceptedAfterRetry => state == DeliveryState::Accepted,
+            Expectation::HardBounce => state == DeliveryState::HardBounced,
+            Expectation::SoftBounce => state == DeliveryState::SoftBounced,
+            Expectation::InDoubt { .. } => state == DeliveryState::InDoubt,
+        };
+        if state == DeliveryState::InDoubt {
+            self.in_doubt_copies += copies;
+        }
+        if state == DeliveryState::HardBounced {
+            self.hard_bounced.push(recipient.to_owned());
+        }
+        if right && as_expected {
+            self.agreed += 1;
+        } else {
+            self.differs(format!(
+                "{recipient}: the ledger says {state}, the world accepted {copies}, expected {expectation:?}"
+            ));
+        }
+    }
+
+    /// Each hard bounce marked its subscriber and suppressed the address.
+    async fn check_bounced(&mut self, workspace: &Workspace) -> anyhow::Result<()> {
+        let mut marked = 0;
+        for address in std::mem::take(&mut self.hard_bounced) {
+            if is_marked(workspace, &address).await? {
+                marked += 1;
+            } else {
+                self.differs(format!("{address}: hard bounced, but not marked and suppressed"));
+            }
+        }
+        println!("\n{marked} subscribers marked bounced, their addresses on the suppression list");
+        Ok(())
+    }
+
+    fn report(&self) -> ExitCode {
+        println!("{} of {} recipients: ledger, record and expectation agree", self.agreed, self.rows);
+        if self.in_doubt_copies > 0 {
+            println!("({} of those in doubt had arrived: that is what in doubt means)", self.in_doubt_copies);
+        }
+        for difference in self.differences.iter().take(SHOWN_DIFFERENCES) {
+            println!("DIFFERS  {difference}");
+        }
+        if self.differences.is_empty() {
+            println!("Nothing lost, nothing doubled.");
+            return ExitCode::SUCCESS;
+        }
+        println!("{} differences", self.differences.len());
+        ExitCode::FAILURE
+    }
+}
+
+async fn is_marked(workspace: &Workspace, address: &str) -> anyhow::Result<bool> {
+    let domain = address.rsplit('@').next().unwrap_or_default();
+    let subscriber = workspace.subscriber_by_email(address.to_owned()).await?;
+    let suppressed = workspace.suppressions_of(address.to_owned(), domain.to_owned(), now()).await?;
+    let bounced = subscriber.is_some_and(|s| s.status == SubscriberStatus::Bounced);
+    Ok(bounced && suppressed.iter().any(|s| s.reason == SuppressionReason::HardBounce))
+}
+
+fn sender() -> scene::Sender<'static> {
+    scene::Sender {
+        organisation: "Tidings demo",
+        postal_address: "1 Harbour Street, Porto, Portugal",
+        from_name: "Tidings demo",
+        from_email: "letters@tidings-demo.example",
+    }
+}
+
+fn direct_route() -> NewRoute {
+    NewRoute {
+        kind: RouteKind::Direct,
+        host: String::new(),
+        port: 25,
+        tls: RouteTls::Opportunistic,
+        username: String::new(),
+        password_sealed: None,
+        ehlo_name: String::new(),
+        max_connections: 0,
+        max_per_second: 0,
+    }
+}
+
+/// The progress bar is the log of a demo; warnings still show.
+fn quieter(log: &str) -> String {
+    if log == "info" { "error".to_owned() } else { log.to_owned() }
+}

@@ -1,0 +1,31 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use tidings_sandbox::{World, WorldOptions};
+
+use super::serve::stop_signal;
+
+#[derive(clap::Args)]
+pub struct SandboxArguments {
+    /// Append every accepted copy to this file, before its 250.
+    #[arg(long)]
+    log: Option<PathBuf>,
+    /// Size of the audience that the habits are scaled for.
+    #[arg(long, default_value_t = 10_000)]
+    subscribers: u64,
+}
+
+/// Runs until Ctrl-C. What it prints is what `tidings serve` has to be told.
+pub async fn run(arguments: SandboxArguments) -> anyhow::Result<ExitCode> {
+    let options = WorldOptions { log: arguments.log, ..WorldOptions::for_audience(arguments.subscribers) };
+    let world = World::start(options).await.context("starting the sandbox")?;
+    println!("TIDINGS_NAMESERVERS={}", world.dns());
+    println!("TIDINGS_SMTP_PORT={}", world.smtp_port());
+    println!("TIDINGS_ALLOW_PRIVATE_TARGETS=true");
+    stop_signal().await?;
+    for report in world.report() {
+        println!("{}: {} accepted, {} refused", report.provider.name, report.accepted, report.refused);
+    }
+    Ok(ExitCode::SUCCESS)
+}
