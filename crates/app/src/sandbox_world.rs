@@ -14,6 +14,8 @@ use tidings_sandbox::{Habit, World, providers};
 use crate::config::Config;
 use crate::runtime::Tuning;
 
+/// Messages a second at providers without a throttle: more than this machine can send.
+const UNTHROTTLED: f64 = 20_000.0;
 /// A provider that blocks or throttles is asked again after this.
 const LONGEST_HOLD: Duration = Duration::from_secs(2);
 
@@ -44,13 +46,13 @@ fn retry(_lane: Lane) -> RetryPolicy {
 }
 
 fn table(throttled_per_second: f64) -> anyhow::Result<ProviderTable> {
-    let mut text = String::from("[default]\nconnections = 4\nmessages_per_connection = 500\nper_second = 0.0\n");
+    let mut text = String::from("[default]\nconnections = 4\nmessages_per_connection = 500\nper_second = 20000.0\n");
     for provider in providers() {
         let label = provider.name.split('.').next().unwrap_or(provider.name);
         let (connections, per_second) = match provider.habit {
             Habit::Throttles => (5, throttled_per_second * 1.5),
-            Habit::Plain => (8, 0.0),
-            _ => (4, 0.0),
+            Habit::Plain => (8, UNTHROTTLED),
+            _ => (4, UNTHROTTLED),
         };
         let _ = write!(
             text,
