@@ -11,23 +11,34 @@ mod order;
 mod scale;
 mod signals;
 mod stage;
+mod threads;
 mod waiting;
 
 /// Makes one test of each property, for each engine.
 macro_rules! suite {
-    ($($group:ident: $($property:ident),+;)+) => {
-        mod embedded {
-            $($(
-                #[tokio::test(start_paused = true)]
-                async fn $property() {
-                    crate::$group::$property(&crate::stage::Embedded).await;
-                }
-            )+)+
+    (#[$test:meta] $suite:ident $($group:ident: $($property:ident),+;)+) => {
+        mod $suite {
+            mod embedded {
+                $($(
+                    #[$test]
+                    async fn $property() {
+                        crate::$group::$property(&crate::stage::Embedded).await;
+                    }
+                )+)+
+            }
         }
     };
 }
 
 suite! {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    on_threads
+    threads: no_wake_up_is_lost_between_threads, threads_lose_and_double_nothing;
+}
+
+suite! {
+    #[tokio::test(start_paused = true)]
+    on_a_paused_clock
     order: a_campaign_is_first_in_first_out, campaigns_of_a_shard_take_turns, shards_of_a_lane_take_turns,
         a_released_job_goes_back_to_the_front, random_work_loses_and_doubles_nothing;
     lanes: the_lowest_lane_goes_first, lanes_of_a_destination_share_its_budget, a_lower_lane_gets_the_connection,
@@ -47,8 +58,8 @@ suite! {
         signals_together_are_one, knobs_have_floors, an_unlimited_rate_starts_from_what_was_measured,
         fewer_connections_close_the_surplus, clean_work_raises_a_knob_to_its_ceiling, a_signal_restarts_the_clean_interval,
         a_free_knob_is_free_again, the_snapshot_explains_a_slow_shard, a_new_ceiling_applies_to_a_turned_knob;
-    waiting: a_push_wakes_a_waiter, each_waiter_is_woken, a_delayed_job_comes_when_due, a_retry_comes_when_due,
+    waiting: a_push_wakes_a_waiter, each_waiter_is_woken, who_is_woken_wakes_the_next, a_delayed_job_comes_when_due, a_retry_comes_when_due,
         nothing_comes_when_the_time_is_over, a_waiter_that_is_dropped_takes_nothing_along,
         a_sooner_job_moves_the_alarm, a_closed_connection_wakes_a_waiter, a_waiter_does_not_spin;
-    scale: a_hundred_thousand_shards, a_long_idle_shard_is_forgotten, a_big_drop_is_quick;
+    scale: a_hundred_thousand_shards, a_long_idle_shard_is_forgotten, a_debt_is_not_forgotten, a_big_drop_is_quick;
 }

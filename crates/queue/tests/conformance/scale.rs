@@ -33,6 +33,18 @@ pub async fn a_long_idle_shard_is_forgotten(stage: &impl Stage) {
     assert_eq!(ids(&drain(&queue, 5).await), [5]);
 }
 
+/// Otherwise a slow shard could be made quick by leaving it alone.
+pub async fn a_debt_is_not_forgotten(stage: &impl Stage) {
+    let default_limits = Limits { per_second: 0.000_1, burst: 1, ..Limits::UNLIMITED };
+    let queue = stage.queue(QueueOptions { default_limits, ..QueueOptions::default() });
+    queue.push(&bulk("p"), &jobs(1, [1])).await;
+    assert_eq!(drain(&queue, 1).await.len(), 1);
+    stage.advance(3_600 * SECOND).await;
+    queue.expired().await;
+    queue.push(&bulk("p"), &jobs(1, [2])).await;
+    assert!(lease(&queue, 1).await.is_none());
+}
+
 pub async fn a_big_drop_is_quick(stage: &impl Stage) {
     let queue = stage.unlimited();
     for part in 0..200 {

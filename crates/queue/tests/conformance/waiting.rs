@@ -46,6 +46,25 @@ pub async fn each_waiter_is_woken(stage: &impl Stage) {
     assert_eq!(queue.snapshot().await.waiting_workers, 0);
 }
 
+/// One line, two jobs, and the waiter that watches the clock is not the one that is woken.
+pub async fn who_is_woken_wakes_the_next(stage: &impl Stage) {
+    let queue = stage.unlimited();
+    let workers: Vec<_> = (0..3).map(|_| waiter(&queue)).collect();
+    settle_down().await;
+    // Moves the alarm: the timekeeper looks again, and now stands behind the others.
+    queue.push_delayed(&bulk("q"), &[(job(1, 9), 600 * SECOND)]).await;
+    settle_down().await;
+    let pushed = Instant::now();
+    queue.push(&bulk("p"), &jobs(1, [1, 2])).await;
+    let mut waited = Vec::new();
+    for worker in workers {
+        let (at, _) = worker.await.expect("no panic").expect("a grant");
+        waited.push((at - pushed).as_secs());
+    }
+    waited.sort_unstable();
+    assert_eq!(waited, [0, 0, 600]);
+}
+
 pub async fn a_delayed_job_comes_when_due(stage: &impl Stage) {
     let queue = stage.unlimited();
     let begun = Instant::now();
