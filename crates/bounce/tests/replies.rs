@@ -1,4 +1,5 @@
 //! The classifier against replies of large providers that were collected by others (`tests/corpora/replies`).
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
 //! The resolver against a scripted server: the cases that must never be mistaken for each other.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! Properties: what is offered arrives octet for octet, once, or not at all; and no reply breaks the parser.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 mod support;
 

@@ -1,6 +1,7 @@
 //! Servers that break: whatever they do, the outcome says how far it had come, and nothing waits for ever.
 //!
 //! Time is paused: a wait of ten minutes takes none.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! STARTTLS, implicit TLS and AUTH: bad certificates, injections, wrong credentials.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 mod support;
 

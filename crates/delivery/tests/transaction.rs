@@ -1,4 +1,5 @@
 //! The transaction with servers that keep to the protocol, whatever they answer.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 mod support;
 
