@@ -2,6 +2,7 @@
 
 mod bench;
 mod commands;
+mod comparison;
 mod config;
 mod instance;
 mod runtime;
@@ -28,7 +29,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Run everything in one process: web, dispatcher, sender, importer.
-    Serve,
+    Serve(commands::serve::ServeArguments),
     /// Show the whole job on a sandbox of mail providers: nothing leaves this machine.
     Demo(commands::demo::DemoArguments),
     /// Import a CSV of subscribers into a list.
@@ -63,7 +64,7 @@ fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let config = Config::load(arguments.config.as_deref())?;
     match arguments.command {
-        Command::Serve => commands::serve::run(config).await,
+        Command::Serve(arguments) => commands::serve::run(arguments, config).await,
         Command::Demo(arguments) => commands::demo::run(arguments, &config).await,
         Command::Import(arguments) => commands::import::run(arguments, config).await,
         Command::SignInLink(arguments) => commands::sign_in_link::run(arguments, config).await,

@@ -1,21 +1,27 @@
 //! How the product is set for the sandbox: its providers, its DNS, and time made short.
 
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use tidings_delivery::ProviderTable;
-use tidings_domain::{Lane, RetryPolicy};
+use tidings_domain::{Lane, RetryPolicy, RouteKind, RouteTls};
 use tidings_queue::QueueOptions;
-use tidings_sandbox::{Habit, World, providers};
+use tidings_sandbox::{Habit, SHIPPED_CSV, SHIPPED_ROWS, World, providers, subscribers_csv};
+use tidings_store::{CampaignDetails, NewRoute};
 
 use crate::config::Config;
 use crate::runtime::Tuning;
+use crate::scene;
 
 /// Messages a second at providers without a throttle: more than this machine can send.
 const UNTHROTTLED: f64 = 20_000.0;
+/// The page that the demo's campaign is written on.
+const CAMPAIGN_HTML: &str = include_str!("../data/demo-campaign.html");
 /// A provider that blocks or throttles is asked again after this.
 const LONGEST_HOLD: Duration = Duration::from_secs(2);
 
@@ -70,4 +76,53 @@ fn table(throttled_per_second: f64) -> anyhow::Result<ProviderTable> {
 fn title(label: &str) -> String {
     let mut letters = label.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// The campaign that the demo sends.
+pub fn campaign() -> scene::CampaignPlan {
+    let details = CampaignDetails {
+        name: "Autumn letter".to_owned(),
+        from_name: "Tidings demo".to_owned(),
+        from_email: sender().from_email.to_owned(),
+        reply_to: String::new(),
+        subject: "{{ first_name | default(\"Hello\") }}, the autumn letter is here".to_owned(),
+        preview_text: "What we made for you in {{ city | default(\"your town\") }}".to_owned(),
+    };
+    scene::CampaignPlan { details, html: CAMPAIGN_HTML.to_owned(), track: true }
+}
+
+/// The shipped file, or one generated for another size.
+pub fn audience_file(folder: &Path, subscribers: u64) -> anyhow::Result<PathBuf> {
+    let path = folder.join("subscribers.csv");
+    let mut file = BufWriter::new(File::create(&path).context("writing the subscribers' file")?);
+    if subscribers == SHIPPED_ROWS {
+        file.write_all(SHIPPED_CSV)?;
+    } else {
+        subscribers_csv(subscribers, &mut file)?;
+    }
+    file.flush()?;
+    Ok(path)
+}
+
+pub fn sender() -> scene::Sender<'static> {
+    scene::Sender {
+        organisation: "Tidings demo",
+        postal_address: "1 Harbour Street, Porto, Portugal",
+        from_name: "Tidings demo",
+        from_email: "letters@tidings-demo.example",
+    }
+}
+
+pub fn direct_route() -> NewRoute {
+    NewRoute {
+        kind: RouteKind::Direct,
+        host: String::new(),
+        port: 25,
+        tls: RouteTls::Opportunistic,
+        username: String::new(),
+        password_sealed: None,
+        ehlo_name: String::new(),
+        max_connections: 0,
+        max_per_second: 0,
+    }
 }

@@ -1,5 +1,6 @@
 //! Measurements. Each prints what was on, our own CPU apart from the peer's, and a floor from the same run.
 
+mod crash;
 mod process;
 mod send;
 mod sink;
@@ -12,6 +13,8 @@ use clap::Subcommand;
 pub enum BenchCommand {
     /// Send a campaign to a sink on loopback: messages a second, CPU for each message, memory.
     Send(send::SendArguments),
+    /// Kill the server in the middle of a campaign, many times, and compare the ledger with what was accepted.
+    Crash(crash::CrashArguments),
     /// The sink that `bench send` starts for itself in a process of its own.
     #[command(hide = true)]
     Sink,
@@ -20,6 +23,7 @@ pub enum BenchCommand {
 pub async fn run(command: BenchCommand) -> anyhow::Result<ExitCode> {
     match command {
         BenchCommand::Send(arguments) => send::run(arguments).await,
+        BenchCommand::Crash(arguments) => crash::run(arguments).await,
         BenchCommand::Sink => sink::run().await,
     }
 }

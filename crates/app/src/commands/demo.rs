@@ -10,26 +10,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use tidings_domain::{CampaignState, DeliveryState, RouteKind, RouteTls, SubscriberStatus, SuppressionReason};
-use tidings_sandbox::{Expectation, SHIPPED_CSV, SHIPPED_ROWS, World, WorldOptions, expected, subscribers_csv};
-use tidings_store::{CampaignDetails, CampaignId, ListId, NewRoute, Overview, PeopleFilter, Workspace};
+use tidings_domain::{CampaignState, DeliveryState};
+use tidings_sandbox::{SHIPPED_CSV, SHIPPED_ROWS, World, WorldOptions, subscribers_csv};
+use tidings_store::{CampaignId, ListId, Overview, Workspace};
 use tidings_worker::import::{FileImport, start_from_file};
 use tidings_worker::now;
 
 use super::serve::{start_logging, stop_signal};
+use crate::comparison::{Comparison, Strictness};
 use crate::config::Config;
 use crate::runtime::Running;
 use crate::{sandbox_world, scene};
 
-/// The page that the demo's campaign is written on.
-const CAMPAIGN_HTML: &str = include_str!("../../data/demo-campaign.html");
 const LIST_NAME: &str = "Newsletter";
 /// How often the terminal is told.
 const TICK: Duration = Duration::from_millis(250);
-/// Rows of the ledger read in one page when it is compared.
-const COMPARED_ROWS: i64 = 5_000;
-/// Differences printed one by one.
-const SHOWN_DIFFERENCES: usize = 20;
 
 #[derive(clap::Args)]
 pub struct DemoArguments {
@@ -52,7 +47,7 @@ pub async fn run(arguments: DemoArguments, base: &Config) -> anyhow::Result<Exit
     let world = World::start(options).await.context("starting the sandbox")?;
     let config = sandbox_world::config(folder.path().to_owned(), arguments.listen, &world)?;
     let running = Running::start(&config, sandbox_world::tuning(throttled)?).await?;
-    let scene = scene::set_up(&running.store, &sender(), direct_route()).await?;
+    let scene = scene::set_up(&running.store, &sandbox_world::sender(), sandbox_world::direct_route()).await?;
     let link = tidings_web::sign_in_link(&running.web_state(&config), scene.admin)
         .await
         .map_err(|e| anyhow::anyhow!("{e}"))?;
@@ -78,36 +73,17 @@ async fn play(
     subscribers: u64,
 ) -> anyhow::Result<ExitCode> {
     let list = scene.workspace.create_list(LIST_NAME.to_owned(), String::new(), now()).await?;
-    let file = audience_file(folder, subscribers)?;
+    let file = sandbox_world::audience_file(folder, subscribers)?;
     import(running, &scene.workspace, list, file).await?;
-    let details = CampaignDetails {
-        name: "Autumn letter".to_owned(),
-        from_name: "Tidings demo".to_owned(),
-        from_email: sender().from_email.to_owned(),
-        reply_to: String::new(),
-        subject: "{{ first_name | default(\"Hello\") }}, the autumn letter is here".to_owned(),
-        preview_text: "What we made for you in {{ city | default(\"your town\") }}".to_owned(),
-    };
-    let plan = scene::CampaignPlan { details, html: CAMPAIGN_HTML.to_owned(), track: true };
-    let campaign = scene::draft(&scene.workspace, list, plan).await?;
+    let campaign = scene::draft(&scene.workspace, list, sandbox_world::campaign()).await?;
     scene::launch(scene, campaign, LIST_NAME).await?;
     println!("launched “Autumn letter”: watch it at {}/campaigns/{campaign}", running.public_url);
     watch(&scene.workspace, campaign).await?;
     let overview = scene.workspace.overview(campaign).await?;
     print_ledger(&overview);
-    compare(&scene.workspace, campaign, &overview, world).await
-}
-
-fn audience_file(folder: &Path, subscribers: u64) -> anyhow::Result<PathBuf> {
-    let path = folder.join("subscribers.csv");
-    let mut file = BufWriter::new(File::create(&path).context("writing the subscribers' file")?);
-    if subscribers == SHIPPED_ROWS {
-        file.write_all(SHIPPED_CSV)?;
-    } else {
-        subscribers_csv(subscribers, &mut file)?;
-    }
-    file.flush()?;
-    Ok(path)
+    let copies = world.recorder().accepted_by_recipient();
+    let found = Comparison::of(&scene.workspace, campaign, copies, Strictness::AsExpected).await?;
+    Ok(found.report())
 }
 
 /// Through the running importer, as an upload would go.
@@ -200,144 +176,6 @@ fn print_ledger(overview: &Overview) {
             sum(&provider.counts, |_| true),
             last.chars().take(90).collect::<String>()
         );
-    }
-}
-
-/// Recipient by recipient: the ledger's word against the world's record.
-async fn compare(
-    workspace: &Workspace,
-    campaign: CampaignId,
-    overview: &Overview,
-    world: &World,
-) -> anyhow::Result<ExitCode> {
-    let mut copies = world.recorder().accepted_by_recipient();
-    let mut found = Comparison::default();
-    let mut after = None;
-    loop {
-        let page = workspace.people(campaign, PeopleFilter::default(), after, COMPARED_ROWS).await?;
-        for person in &page.people {
-            let accepted = copies.remove(&person.recipient).unwrap_or(0);
-            found.look(&person.recipient, person.state, accepted);
-        }
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
-    for (stranger, n) in copies {
-        found.differs(format!("{stranger}: {n} copies accepted, and no row in the ledger"));
-    }
-    let total = sum(&overview.counts, |_| true);
-    if found.rows != total || overview.head.audience_total != Some(total) {
-        found
-            .differs(format!("{} rows, counters say {total}, audience {:?}", found.rows, overview.head.audience_total));
-    }
-    found.check_bounced(workspace).await?;
-    Ok(found.report())
-}
-
-#[derive(Default)]
-struct Comparison {
-    rows: i64,
-    agreed: i64,
-    in_doubt_copies: u32,
-    hard_bounced: Vec<String>,
-    differences: Vec<String>,
-}
-
-impl Comparison {
-    fn differs(&mut self, words: String) {
-        self.differences.push(words);
-    }
-
-    fn look(&mut self, recipient: &str, state: DeliveryState, copies: u32) {
-        self.rows += 1;
-        let right = match state {
-            DeliveryState::Accepted => copies == 1,
-            DeliveryState::InDoubt => copies <= 1,
-            _ => copies == 0,
-        };
-        let expectation = expected(recipient);
-        let as_expected = match expectation {
-            Expectation::Accepted | Expectation::AcceptedAfterRetry => state == DeliveryState::Accepted,
-            Expectation::HardBounce => state == DeliveryState::HardBounced,
-            Expectation::SoftBounce => state == DeliveryState::SoftBounced,
-            Expectation::InDoubt { .. } => state == DeliveryState::InDoubt,
-        };
-        if state == DeliveryState::InDoubt {
-            self.in_doubt_copies += copies;
-        }
-        if state == DeliveryState::HardBounced {
-            self.hard_bounced.push(recipient.to_owned());
-        }
-        if right && as_expected {
-            self.agreed += 1;
-        } else {
-            self.differs(format!(
-                "{recipient}: the ledger says {state}, the world accepted {copies}, expected {expectation:?}"
-            ));
-        }
-    }
-
-    /// Each hard bounce marked its subscriber and suppressed the address.
-    async fn check_bounced(&mut self, workspace: &Workspace) -> anyhow::Result<()> {
-        let mut marked = 0;
-        for address in std::mem::take(&mut self.hard_bounced) {
-            if is_marked(workspace, &address).await? {
-                marked += 1;
-            } else {
-                self.differs(format!("{address}: hard bounced, but not marked and suppressed"));
-            }
-        }
-        println!("\n{marked} subscribers marked bounced, their addresses on the suppression list");
-        Ok(())
-    }
-
-    fn report(&self) -> ExitCode {
-        println!("{} of {} recipients: ledger, record and expectation agree", self.agreed, self.rows);
-        if self.in_doubt_copies > 0 {
-            println!("({} of those in doubt had arrived: that is what in doubt means)", self.in_doubt_copies);
-        }
-        for difference in self.differences.iter().take(SHOWN_DIFFERENCES) {
-            println!("DIFFERS  {difference}");
-        }
-        if self.differences.is_empty() {
-            println!("Nothing lost, nothing doubled.");
-            return ExitCode::SUCCESS;
-        }
-        println!("{} differences", self.differences.len());
-        ExitCode::FAILURE
-    }
-}
-
-async fn is_marked(workspace: &Workspace, address: &str) -> anyhow::Result<bool> {
-    let domain = address.rsplit('@').next().unwrap_or_default();
-    let subscriber = workspace.subscriber_by_email(address.to_owned()).await?;
-    let suppressed = workspace.suppressions_of(address.to_owned(), domain.to_owned(), now()).await?;
-    let bounced = subscriber.is_some_and(|s| s.status == SubscriberStatus::Bounced);
-    Ok(bounced && suppressed.iter().any(|s| s.reason == SuppressionReason::HardBounce))
-}
-
-fn sender() -> scene::Sender<'static> {
-    scene::Sender {
-        organisation: "Tidings demo",
-        postal_address: "1 Harbour Street, Porto, Portugal",
-        from_name: "Tidings demo",
-        from_email: "letters@tidings-demo.example",
-    }
-}
-
-fn direct_route() -> NewRoute {
-    NewRoute {
-        kind: RouteKind::Direct,
-        host: String::new(),
-        port: 25,
-        tls: RouteTls::Opportunistic,
-        username: String::new(),
-        password_sealed: None,
-        ehlo_name: String::new(),
-        max_connections: 0,
-        max_per_second: 0,
     }
 }
 

@@ -1,13 +1,26 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
+use tidings_sandbox::WorldOptions;
 
 use crate::config::Config;
 use crate::runtime::{Running, Tuning};
+use crate::sandbox_world;
 
-pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
+#[derive(clap::Args)]
+pub struct ServeArguments {
+    /// Send to `tidings sandbox` started for an audience of this size: its providers, and seconds for hours.
+    #[arg(long, value_name = "SUBSCRIBERS")]
+    sandbox_audience: Option<u64>,
+}
+
+pub async fn run(arguments: ServeArguments, config: Config) -> anyhow::Result<ExitCode> {
     start_logging(&config);
-    let running = Running::start(&config, Tuning::world()?).await?;
+    let tuning = match arguments.sandbox_audience {
+        Some(subscribers) => sandbox_world::tuning(WorldOptions::for_audience(subscribers).throttle_per_second)?,
+        None => Tuning::world()?,
+    };
+    let running = Running::start(&config, tuning).await?;
     println!("Tidings {} is at {}", env!("CARGO_PKG_VERSION"), running.public_url);
     let link = tidings_web::setup_link(&running.web_state(&config)).await.map_err(|e| anyhow::anyhow!("{e}"))?;
     if let Some(link) = link {
