@@ -1,0 +1,94 @@
+//! The real program, started as a user would.
+
+use std::path::PathBuf;
+use std::process::Command as Build;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use cargo_metadata::MetadataCommand;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::repository::root;
+
+/// The longest that a program may take to say what it should.
+const SPEAKS_WITHIN: Duration = Duration::from_secs(60);
+
+/// The path of the `tidings` binary, built in the profile of the tests.
+///
+/// # Panics
+/// It cannot be built.
+pub fn tidings() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT
+        .get_or_init(|| {
+            let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+            let built =
+                Build::new(cargo).args(["build", "--quiet", "--package", "tidings-app"]).current_dir(root()).status();
+            assert!(built.expect("cargo runs").success(), "the program cannot be built");
+            let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().expect("cargo metadata");
+            metadata.target_directory.join("debug/tidings").into_std_path_buf()
+        })
+        .clone()
+}
+
+/// A command without the developer's own settings.
+#[must_use]
+pub fn command() -> Command {
+    let mut command = Command::new(tidings());
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).kill_on_drop(true);
+    command
+}
+
+/// A `tidings serve` on a folder of its own; killed when dropped.
+pub struct Server {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    pub url: String,
+    /// The one-time link of the first run.
+    pub setup_link: Option<String>,
+}
+
+impl Server {
+    /// # Panics
+    /// It does not start.
+    pub async fn start(data: &std::path::Path, environment: &[(&str, &str)]) -> Self {
+        let mut child = command()
+            .args(["serve"])
+            .env("TIDINGS_DATA_DIR", data)
+            .env("TIDINGS_LISTEN", "127.0.0.1:0")
+            .env("TIDINGS_LOG", "warn")
+            .envs(environment.iter().copied())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("serve starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let first = next(&mut lines).await.expect("serve says where it is");
+        let url = first.split_whitespace().last().expect("an address").to_owned();
+        let mut server = Self { child, lines, url, setup_link: None };
+        if !data.join("set-up").exists() {
+            let line = next(&mut server.lines).await.expect("serve prints the set-up link");
+            server.setup_link = line.split_whitespace().last().map(str::to_owned);
+        }
+        server
+    }
+
+    /// SIGTERM, and the exit code.
+    ///
+    /// # Panics
+    /// It does not end.
+    pub async fn stop(mut self) -> Option<i32> {
+        let id = self.child.id().expect("it runs");
+        let sent = Build::new("kill").args(["-TERM", &id.to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+        while next(&mut self.lines).await.is_some() {}
+        self.child.wait().await.expect("it ended").code()
+    }
+}
+
+async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> Option<String> {
+    tokio::time::timeout(SPEAKS_WITHIN, lines.next_line())
+        .await
+        .expect("the program speaks in time")
+        .expect("readable output")
+}
