@@ -30,7 +30,9 @@ pub async fn delete(
     let deleted = page.data(&state)?.delete_draft(id_of(&path)).await?;
     match deleted {
         true => flash(&request, Tone::Ok, "The draft is deleted."),
-        false => flash(&request, Tone::Warn, "Only drafts can be deleted. This campaign was launched, or is gone already."),
+        false => {
+            flash(&request, Tone::Warn, "Only drafts can be deleted. This campaign was launched, or is gone already.")
+        }
     }
     Ok(see_other("/campaigns"))
 }
@@ -75,7 +77,9 @@ pub async fn send_again(
     match page.data(&state)?.resend_in_doubt(id_of(&path), &page.who()?.name, page.now).await? {
         Resent::Rows(0) => flash(&request, Tone::Info, "Nothing is in doubt any more."),
         Resent::Rows(n) => flash(&request, Tone::Ok, format!("Sending {} again.", count_of(n, "message", "messages"))),
-        Resent::NotSendable => flash(&request, Tone::Warn, "This campaign is not being sent, so nothing was sent again."),
+        Resent::NotSendable => {
+            flash(&request, Tone::Warn, "This campaign is not being sent, so nothing was sent again.")
+        }
     }
     Ok(see_other(&address(id_of(&path), "")))
 }
@@ -83,7 +87,11 @@ pub async fn send_again(
 fn told(request: &HttpRequest, path: &web::Path<i64>, applied: Applied, done: &str) -> HttpResponse {
     match applied {
         Applied::Yes => flash(request, Tone::Ok, done),
-        Applied::LostRace => flash(request, Tone::Info, "Nothing to do: the campaign had moved on before your click. This is how it stands now."),
+        Applied::LostRace => flash(
+            request,
+            Tone::Info,
+            "Nothing to do: the campaign had moved on before your click. This is how it stands now.",
+        ),
     }
     see_other(&address(id_of(path), ""))
 }

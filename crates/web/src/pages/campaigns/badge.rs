@@ -23,7 +23,8 @@ impl Badge {
             return Self { tone: "bad", text: "Needs attention", line: head.attention.clone() };
         }
         if let (Some(at), true) = (head.paused_at_ms, head.state.is_active()) {
-            let line = format!("Paused by {} {} · {} waiting", head.paused_by, page.when(&at).relative, number(tally.open()));
+            let line =
+                format!("Paused by {} {} · {} waiting", head.paused_by, page.when(&at).relative, number(tally.open()));
             return Self { tone: "warn", text: "Paused", line };
         }
         let text = wording::campaign_state(head.state);

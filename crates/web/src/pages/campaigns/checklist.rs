@@ -33,10 +33,22 @@ pub fn rows(campaign: &Campaign, readiness: &Readiness) -> Vec<Row> {
     let head = &campaign.head;
     let details = address(id, "/details");
     vec![
-        row(RowKey::Recipients, "Recipients", readiness.names(true).is_empty(), recipients(readiness), address(id, "/recipients")),
+        row(
+            RowKey::Recipients,
+            "Recipients",
+            readiness.names(true).is_empty(),
+            recipients(readiness),
+            address(id, "/recipients"),
+        ),
         row(RowKey::From, "From", head.from_email.is_empty(), from(campaign), details.clone()),
         row(RowKey::Subject, "Subject", head.subject.is_empty(), subject(campaign), details),
-        row(RowKey::Content, "Content", campaign.content.html.trim().is_empty(), content(campaign, readiness), address(id, "/content")),
+        row(
+            RowKey::Content,
+            "Content",
+            campaign.content.html.trim().is_empty(),
+            content(campaign, readiness),
+            address(id, "/content"),
+        ),
         row(RowKey::Footer, "Footer", false, footer(readiness), address(id, "/content")),
         row(RowKey::Route, "Sending", readiness.route.is_none(), route(readiness), "/settings".to_owned()),
     ]
@@ -92,7 +104,8 @@ fn content(campaign: &Campaign, readiness: &Readiness) -> String {
 }
 
 fn footer(readiness: &Readiness) -> String {
-    let address: Vec<&str> = readiness.workspace.postal_address.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    let address: Vec<&str> =
+        readiness.workspace.postal_address.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
     format!("Unsubscribe link · {}", address.join(", "))
 }
 

@@ -156,7 +156,8 @@ fn checked(form: ContentForm, before: &CampaignContent) -> (CampaignBody, Errors
     let mut errors = Errors::default();
     for (name, part, max) in [("html", &html, MAX_HTML_OCTETS), ("text", &text, MAX_TEXT_OCTETS)] {
         if part.len() > max {
-            errors.add(name, format!("This is larger than {} kB. Put images on a web server and link them.", max / 1024));
+            errors
+                .add(name, format!("This is larger than {} kB. Put images on a web server and link them.", max / 1024));
         }
         if part.contains('\0') {
             errors.add(name, "Remove the NUL characters.");

@@ -43,11 +43,7 @@ struct Moment {
     reply: String,
 }
 
-pub async fn delivery(
-    page: Page,
-    state: web::Data<WebState>,
-    path: web::Path<(i64, i64)>,
-) -> WebResult<HttpResponse> {
+pub async fn delivery(page: Page, state: web::Data<WebState>, path: web::Path<(i64, i64)>) -> WebResult<HttpResponse> {
     let (campaign, id) = path.into_inner();
     let (campaign, data) = (CampaignId(campaign), page.data(&state)?);
     let head = data.campaign_head(campaign).await?;
@@ -71,21 +67,37 @@ pub async fn delivery(
 fn timeline(head: &CampaignHead, history: &DeliveryHistory) -> Vec<Moment> {
     let mut moments = Vec::new();
     if let Some(at_ms) = head.queuing_at_ms {
-        moments.push(Moment { at_ms, tone: "neutral", title: "Campaign launched".into(), detail: String::new(), reply: String::new() });
+        moments.push(Moment {
+            at_ms,
+            tone: "neutral",
+            title: "Campaign launched".into(),
+            detail: String::new(),
+            reply: String::new(),
+        });
     }
     for attempt in &history.attempts {
-        let place = [attempt.host.as_str(), attempt.ip.as_str()].into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" · ");
+        let place = [attempt.host.as_str(), attempt.ip.as_str()]
+            .into_iter()
+            .filter(|p| !p.is_empty())
+            .collect::<Vec<_>>()
+            .join(" · ");
         moments.push(Moment {
             at_ms: attempt.at_ms,
             tone: "warn",
             title: format!("Attempt {}: {}", attempt.number, wording::explain(&attempt.class).title.to_lowercase()),
-            detail: format!("{place} · TLS {} · at {} · {} ms", attempt.tls, attempt.phase.to_uppercase(), attempt.duration_ms),
+            detail: format!(
+                "{place} · TLS {} · at {} · {} ms",
+                attempt.tls,
+                attempt.phase.to_uppercase(),
+                attempt.duration_ms
+            ),
             reply: attempt.reply.clone(),
         });
     }
     moments.extend(last_word(history));
     for response in &history.engagements {
-        let title = if response.kind == "open" { "Opened".to_owned() } else { format!("Clicked link {}", response.link + 1) };
+        let title =
+            if response.kind == "open" { "Opened".to_owned() } else { format!("Clicked link {}", response.link + 1) };
         let times = count_of(response.n, "time", "times");
         moments.push(Moment { at_ms: response.first_at_ms, tone: "info", title, detail: times, reply: String::new() });
     }

@@ -33,7 +33,11 @@ pub fn encoded(text: &str) -> String {
 
 /// A launched campaign has no editors: its overview says so.
 pub fn not_a_draft(request: &HttpRequest, id: CampaignId) -> HttpResponse {
-    flash(request, Tone::Info, "This campaign was launched, so its content is frozen. Duplicate it to change something.");
+    flash(
+        request,
+        Tone::Info,
+        "This campaign was launched, so its content is frozen. Duplicate it to change something.",
+    );
     see_other(&address(id, ""))
 }
 

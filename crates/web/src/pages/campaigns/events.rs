@@ -38,7 +38,9 @@ pub async fn events(
         .with_retry_duration(RETRY);
     let mut response = stream.respond_to(&request).map_into_boxed_body();
     // nginx would hold the stream back in its buffer.
-    response.headers_mut().insert(header::HeaderName::from_static("x-accel-buffering"), header::HeaderValue::from_static("no"));
+    response
+        .headers_mut()
+        .insert(header::HeaderName::from_static("x-accel-buffering"), header::HeaderValue::from_static("no"));
     Ok(response)
 }
 

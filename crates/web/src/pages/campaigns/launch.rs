@@ -77,18 +77,23 @@ pub async fn launch(
     let readiness = Readiness::of(&data, &campaign, page.now).await?;
     let people = readiness.audience.recipients();
     if people > TYPED_ABOVE_RECIPIENTS && digits(&given.confirm) != people.to_string() {
-        return page_of(page, &data, campaign, "Type the number of recipients, as it stands above.").await?.show_errors();
+        return page_of(page, &data, campaign, "Type the number of recipients, as it stands above.")
+            .await?
+            .show_errors();
     }
     let frozen = freeze(&content_of(&campaign, &readiness.workspace, &readiness.lists));
     let (Some(route), Ok(frozen), true) = (&readiness.route, frozen, readiness.can_launch()) else {
         return page_of(page, &data, campaign, "It cannot be launched yet: see what is missing.").await?.show_errors();
     };
     let by = page.who()?.name.clone();
-    let launch =
-        Launch { content: frozen_row(frozen)?, route: Some(route.id), expected_version: given.version, by };
+    let launch = Launch { content: frozen_row(frozen)?, route: Some(route.id), expected_version: given.version, by };
     match data.launch(id, launch, page.now).await? {
         Launched::Yes { .. } => {
-            flash(&request, Tone::Ok, format!("Launched to {}. This page follows it live.", count_of(people, "person", "people")));
+            flash(
+                &request,
+                Tone::Ok,
+                format!("Launched to {}. This page follows it live.", count_of(people, "person", "people")),
+            );
             Ok(see_other(&address(id, "")))
         }
         Launched::LostRace => Ok(already_launched(&request, id)),

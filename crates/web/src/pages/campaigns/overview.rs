@@ -233,7 +233,11 @@ fn speed_line(look: &Look, tally: &Tally, clock: impl Fn(UnixMs) -> String) -> S
 fn whole_run(tally: &Tally, took: Duration) -> String {
     let took_s = took.as_secs_f64();
     #[allow(clippy::cast_precision_loss)] // an average
-    let average = if took_s >= 1.0 { format!(" · {} on average", per_second(tally.settled() as f64 / took_s)) } else { String::new() };
+    let average = if took_s >= 1.0 {
+        format!(" · {} on average", per_second(tally.settled() as f64 / took_s))
+    } else {
+        String::new()
+    };
     format!("Took {}{average}", about(took).trim_start_matches("about "))
 }
 
@@ -241,10 +245,26 @@ fn stats(overview: &Overview, tally: &Tally) -> Vec<Stat> {
     let (accepted, settled) = (tally.accepted(), tally.settled());
     let responses = overview.responses;
     vec![
-        Stat { label: "Accepted", n: accepted, note: format!("{} of {} attempted", percent(accepted, settled), number(settled)) },
-        Stat { label: "Opened", n: responses.opened_unique, note: format!("{} of accepted · an estimate", percent(responses.opened_unique, accepted)) },
-        Stat { label: "Clicked", n: responses.clicked_unique, note: format!("{} of accepted", percent(responses.clicked_unique, accepted)) },
-        Stat { label: "Bounced", n: tally.bounced(), note: format!("{} of attempted", percent(tally.bounced(), settled)) },
+        Stat {
+            label: "Accepted",
+            n: accepted,
+            note: format!("{} of {} attempted", percent(accepted, settled), number(settled)),
+        },
+        Stat {
+            label: "Opened",
+            n: responses.opened_unique,
+            note: format!("{} of accepted · an estimate", percent(responses.opened_unique, accepted)),
+        },
+        Stat {
+            label: "Clicked",
+            n: responses.clicked_unique,
+            note: format!("{} of accepted", percent(responses.clicked_unique, accepted)),
+        },
+        Stat {
+            label: "Bounced",
+            n: tally.bounced(),
+            note: format!("{} of attempted", percent(tally.bounced(), settled)),
+        },
     ]
 }
 

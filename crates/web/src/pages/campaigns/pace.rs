@@ -53,7 +53,9 @@ pub fn explain(overview: &Overview, queue: &Snapshot, now: UnixMs, clock: impl F
         return Some(pace);
     }
     Some(match overview.head.state {
-        CampaignState::Queuing => Pace::says("Preparing: each recipient gets a row in the ledger, and a reason if skipped."),
+        CampaignState::Queuing => {
+            Pace::says("Preparing: each recipient gets a row in the ledger, and a reason if skipped.")
+        }
         _ if tally.ahead() == 0 => Pace::says("All done; the campaign closes in a moment."),
         _ => Pace::says("The next messages are on their way into the queue."),
     })
@@ -67,7 +69,10 @@ fn paused(overview: &Overview, tally: &Tally, at: &str) -> Pace {
         0 => String::new(),
         n => format!(" {} already on the wire will finish.", number(n)),
     };
-    Pace::says(format!("Paused by {} at {at}{reason}. {waiting} are waiting; no new attempt begins.{flight}", head.paused_by))
+    Pace::says(format!(
+        "Paused by {} at {at}{reason}. {waiting} are waiting; no new attempt begins.{flight}",
+        head.paused_by
+    ))
 }
 
 fn all_deferred(overview: &Overview, tally: &Tally, now: UnixMs, clock: impl Fn(UnixMs) -> String) -> Pace {
@@ -82,13 +87,18 @@ fn all_deferred(overview: &Overview, tally: &Tally, now: UnixMs, clock: impl Fn(
 
 /// The shard of this campaign that has the most to do decides when the campaign ends.
 fn busiest(overview: &Overview, queue: &Snapshot, tally: &Tally) -> Option<Pace> {
-    let mut working: Vec<&ShardStatus> =
-        queue.shards.iter().filter(|s| s.shard.lane == BULK_LANE && s.ready + s.leased > 0 && is_ours(overview, s)).collect();
+    let mut working: Vec<&ShardStatus> = queue
+        .shards
+        .iter()
+        .filter(|s| s.shard.lane == BULK_LANE && s.ready + s.leased > 0 && is_ours(overview, s))
+        .collect();
     working.sort_by_key(|s| std::cmp::Reverse(s.ready + s.leased));
     let first = working.first()?;
     let mut pace = speed_of(first, overview, tally);
     let held: Vec<&&ShardStatus> = working.iter().skip(1).filter(|s| s.standing == Standing::Held).collect();
-    if let (Some(other), Standing::RateLimited | Standing::ConnectionLimited | Standing::Free) = (held.first(), first.standing) {
+    if let (Some(other), Standing::RateLimited | Standing::ConnectionLimited | Standing::Free) =
+        (held.first(), first.standing)
+    {
         pace.sentence.push_str(&format!(" {} waits {} more, as it asked.", name(other, overview), hold_left(other)));
     }
     Some(pace)
@@ -117,7 +127,11 @@ fn speed_of(status: &ShardStatus, overview: &Overview, tally: &Tally) -> Pace {
     let left = i64::try_from(status.ready + status.leased).unwrap_or(i64::MAX);
     match status.standing {
         Standing::Held => Pace {
-            sentence: format!("{} asked us to wait: {} more until the next try.", wording::capitalised(&who), hold_left(status)),
+            sentence: format!(
+                "{} asked us to wait: {} more until the next try.",
+                wording::capitalised(&who),
+                hold_left(status)
+            ),
             reply: status.hold.as_ref().map(|h| h.why.clone()),
         },
         Standing::RateLimited => rate_limited(status, &who, left),
@@ -136,7 +150,11 @@ fn rate_limited(status: &ShardStatus, who: &str, left: i64) -> Pace {
         _ => String::new(),
     };
     Pace {
-        sentence: format!("Limited by {who}: at most {} ({} left there{span}).", per_second(status.rate.limit), number(left)),
+        sentence: format!(
+            "Limited by {who}: at most {} ({} left there{span}).",
+            per_second(status.rate.limit),
+            number(left)
+        ),
         reply: why(status, Knob::Rate),
     }
 }
@@ -147,7 +165,10 @@ fn connection_limited(status: &ShardStatus, who: &str, left: i64) -> Pace {
         n => format!("all {n} connections are"),
     };
     Pace {
-        sentence: format!("Limited by {who}: {connections} in use, so its own speed decides ({} left there).", number(left)),
+        sentence: format!(
+            "Limited by {who}: {connections} in use, so its own speed decides ({} left there).",
+            number(left)
+        ),
         reply: why(status, Knob::Connections),
     }
 }

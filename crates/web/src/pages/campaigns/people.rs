@@ -107,7 +107,11 @@ fn rows(found: PeoplePage) -> Vec<Row> {
         .into_iter()
         .map(|p| Row {
             id: p.id,
-            provider: providers.get(&p.provider_id).filter(|n| !n.is_empty()).map(|n| wording::provider(n)).unwrap_or_default(),
+            provider: providers
+                .get(&p.provider_id)
+                .filter(|n| !n.is_empty())
+                .map(|n| wording::provider(n))
+                .unwrap_or_default(),
             recipient: p.recipient,
             tone: wording::state_tone(p.state),
             state: wording::state(p.state),

@@ -79,7 +79,7 @@ pub async fn preview(
     PreviewPage {
         from: if head.from_name.is_empty() { head.from_email.clone() } else { head.from_name.clone() },
         frame: format!("/campaigns/{}/preview/frame?{person_query}", head.id),
-        offered: data.preview_people(&asked.q, PEOPLE_OFFERED).await?,
+        offered: offered(&data, &asked).await?,
         is_draft: is_draft(&campaign),
         page: page.titled(format!("Preview of {}", head.name), Nav::Campaigns),
         campaign,
@@ -89,6 +89,15 @@ pub async fn preview(
         person_query,
     }
     .show()
+}
+
+/// Who can be chosen; the chosen one among them.
+async fn offered(data: &Workspace, asked: &Asked) -> WebResult<Vec<PreviewPerson>> {
+    let mut people = data.preview_people(&asked.q, PEOPLE_OFFERED).await?;
+    if let Some(chosen) = asked.subscriber.filter(|id| !people.iter().any(|p| p.id.0 == *id)) {
+        people.insert(0, data.preview_person(SubscriberId(chosen)).await?);
+    }
+    Ok(people)
 }
 
 /// The message alone, for the frame: its own policy lets styles and images in, and nothing run.

@@ -23,7 +23,7 @@ pub struct ProviderRow {
     pub deferred: i64,
     pub bounced: i64,
     pub bounced_percent: String,
-    /// `20/s · 4 connections`; empty while nothing is sent there.
+    /// `at most 20/s · 4 connections`; empty while nothing is sent there.
     pub limit: String,
     pub tone: &'static str,
     pub state: String,
@@ -93,7 +93,7 @@ fn limit(shard: &ShardStatus) -> String {
         0 => {}
         n => parts.push(count_of(i64::from(n), "connection", "connections")),
     }
-    if parts.is_empty() { "none".to_owned() } else { parts.join(" · ") }
+    if parts.is_empty() { "no limit".to_owned() } else { format!("at most {}", parts.join(" · ")) }
 }
 
 fn state(tally: &Tally, shard: Option<&ShardStatus>, is_active: bool) -> (&'static str, String) {

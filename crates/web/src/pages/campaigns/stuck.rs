@@ -38,7 +38,10 @@ pub fn diagnose(overview: &Overview, queue: &Snapshot, moved_at: Option<UnixMs>,
     let last = last_sign(overview, moved_at);
     let still = now.since(last);
     let waits = Tally::new(overview.counts.clone()).ahead() == 0 && head.state != CampaignState::Queuing;
-    let held = queue.shards.iter().any(|s| matches!(s.standing, Standing::Held | Standing::RateLimited | Standing::ConnectionLimited));
+    let held = queue
+        .shards
+        .iter()
+        .any(|s| matches!(s.standing, Standing::Held | Standing::RateLimited | Standing::ConnectionLimited));
     if still < WITHOUT_PROGRESS || waits || held {
         return None;
     }
@@ -54,9 +57,14 @@ fn no_worker(overview: &Overview, state: &str, since: Duration, now: UnixMs) -> 
     let detail = match overview.workers.first() {
         Some(worker) => {
             let ago = about(now.since(UnixMs(worker.heartbeat_at_ms)));
-            format!("The last heartbeat was {ago} ago, from {}. Nothing is lost: sending goes on as soon as one runs. Start one with", worker.host)
+            format!(
+                "The last heartbeat was {ago} ago, from {}. Nothing is lost: sending goes on as soon as one runs. Start one with",
+                worker.host
+            )
         }
-        None => "None has ever reported. Nothing is lost: sending begins as soon as one runs. Start one with".to_owned(),
+        None => {
+            "None has ever reported. Nothing is lost: sending begins as soon as one runs. Start one with".to_owned()
+        }
     };
     Stuck {
         title: format!("“{}” has been {state} for {}: no worker is running", overview.head.name, about(since)),

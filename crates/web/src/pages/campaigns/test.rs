@@ -110,7 +110,11 @@ pub async fn send(
     let test = TestMessage { content, to, as_subscriber, route: Some(route.id) };
     let sent = data.send_test(id, test, page.now).await?;
     let n = i64::try_from(sent.len()).unwrap_or(0);
-    flash(&request, Tone::Ok, format!("{} on the way. The answers appear below.", count_of(n, "test message is", "test messages are")));
+    flash(
+        &request,
+        Tone::Ok,
+        format!("{} on the way. The answers appear below.", count_of(n, "test message is", "test messages are")),
+    );
     Ok(see_other(&address(id, "/test")))
 }
 
@@ -162,13 +166,7 @@ async fn frozen(
     }
 }
 
-async fn page_of(
-    page: Page,
-    data: &Workspace,
-    id: CampaignId,
-    given: TestForm,
-    errors: Errors,
-) -> WebResult<TestPage> {
+async fn page_of(page: Page, data: &Workspace, id: CampaignId, given: TestForm, errors: Errors) -> WebResult<TestPage> {
     let head = data.campaign_head(id).await?;
     let has_route = data.route().await?.is_some();
     let (results, is_waiting) = answers(data, id).await?;

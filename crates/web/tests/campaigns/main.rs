@@ -1,0 +1,6 @@
+//! The campaign pages, asked like a browser asks them.
+
+mod draft;
+mod launched;
+mod people;
+mod site;
