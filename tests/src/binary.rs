@@ -1,6 +1,6 @@
 //! The real program, started as a user would.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command as Build;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -52,9 +52,22 @@ pub struct Server {
 impl Server {
     /// # Panics
     /// It does not start.
-    pub async fn start(data: &std::path::Path, environment: &[(&str, &str)]) -> Self {
+    pub async fn start(data: &Path, environment: &[(&str, &str)]) -> Self {
+        Self::start_with(&["serve"], data, environment).await
+    }
+
+    /// Sends to `tidings sandbox`, whose settings are the environment.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn start_for_sandbox(data: &Path, environment: &[(&str, &str)], audience: &str) -> Self {
+        Self::start_with(&["serve", "--sandbox-audience", audience], data, environment).await
+    }
+
+    async fn start_with(arguments: &[&str], data: &Path, environment: &[(&str, &str)]) -> Self {
+        let fresh = !data.join("tidings.sqlite3").exists();
         let mut child = command()
-            .args(["serve"])
+            .args(arguments)
             .env("TIDINGS_DATA_DIR", data)
             .env("TIDINGS_LISTEN", "127.0.0.1:0")
             .env("TIDINGS_LOG", "warn")
@@ -66,7 +79,7 @@ impl Server {
         let first = next(&mut lines).await.expect("serve says where it is");
         let url = first.split_whitespace().last().expect("an address").to_owned();
         let mut server = Self { child, lines, url, setup_link: None };
-        if !data.join("set-up").exists() {
+        if fresh {
             let line = next(&mut server.lines).await.expect("serve prints the set-up link");
             server.setup_link = line.split_whitespace().last().map(str::to_owned);
         }
