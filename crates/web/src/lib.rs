@@ -17,6 +17,7 @@ mod pages;
 mod paging;
 mod password;
 mod problem;
+mod public;
 mod routes;
 mod run;
 mod secret;

@@ -1,7 +1,7 @@
 //! The route inventory: every address that the product answers. A page file brings its own table; this joins them.
 
 use crate::inventory::Entry;
-use crate::{assets, pages};
+use crate::{assets, pages, public};
 
 /// Every route there is.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
@@ -21,5 +21,6 @@ const TABLES: &[&[Entry]] = &[
     pages::sign_in::ROUTES,
     pages::subscriber::ROUTES,
     pages::subscribers::ROUTES,
+    public::ROUTES,
     pages::suppressions::ROUTES,
 ];

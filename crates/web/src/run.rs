@@ -20,6 +20,7 @@ const MAX_CONNECTIONS: usize = 10_000;
 pub async fn run(listener: TcpListener, state: WebState, stop: CancellationToken) -> std::io::Result<()> {
     let config = state.config.clone();
     let state = web::Data::new(state);
+    let kept = state.clone();
     let server = HttpServer::new(move || App::new().wrap(from_fn(envelope)).configure(configure(state.clone())))
         .workers(config.threads.max(1))
         .max_connections(MAX_CONNECTIONS)
@@ -35,5 +36,6 @@ pub async fn run(listener: TcpListener, state: WebState, stop: CancellationToken
     });
     let ended = server.await;
     stopping.abort();
+    kept.flush_responses().await;
     ended
 }

@@ -8,6 +8,7 @@ use tidings_store::Store;
 
 use crate::WebConfig;
 use crate::pages::campaigns::LiveCampaigns;
+use crate::public::Public;
 use crate::throttle::SignInThrottle;
 
 /// What every handler can reach, as `web::Data<WebState>`.
@@ -19,12 +20,15 @@ pub struct WebState {
     pub config: WebConfig,
     pub(crate) throttle: SignInThrottle,
     pub(crate) live: LiveCampaigns,
+    pub(crate) public: Public,
 }
 
 impl WebState {
     #[must_use]
     pub fn new(store: Store, queue: Queue, keys: Arc<Keys>, config: WebConfig) -> Self {
-        Self { store, queue, keys, config, throttle: SignInThrottle::default(), live: LiveCampaigns::default() }
+        let (throttle, live) = (SignInThrottle::default(), LiveCampaigns::default());
+        let public = Public::new(store.clone());
+        Self { store, queue, keys, config, throttle, live, public }
     }
 
     /// The present instant. The one clock of the pages.
