@@ -31,7 +31,7 @@ pub fn configure(state: web::Data<WebState>) -> impl FnOnce(&mut web::ServiceCon
         // The guard has held each route's own limit by the time a form is read.
         config.app_data(web::FormConfig::default().limit(LARGEST_FORM_OCTETS));
         for (path, entries) in by_path(|entry| entry.access == Access::Public) {
-            config.service(resource(path, &entries));
+            config.service(resource(path, &entries).wrap(Compress::default()));
         }
         let mut pages = web::scope("").wrap(from_fn(guard)).wrap(sessions);
         for (path, entries) in by_path(|entry| entry.access != Access::Public) {

@@ -14,8 +14,6 @@ use crate::{WebConfig, secret};
 
 /// The header that `app.js` and htmx send the token in.
 pub const HEADER: &str = "x-csrf-token";
-/// The field of a form.
-pub const FIELD: &str = "csrf";
 
 /// Whether the browser says that the request comes from our own origin.
 pub(crate) fn is_same_origin(headers: &HeaderMap, config: &WebConfig) -> bool {

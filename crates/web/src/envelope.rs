@@ -2,7 +2,9 @@
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::error::InternalError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, web};
 use askama::Template;
@@ -54,12 +56,22 @@ pub async fn envelope(
     request.extensions_mut().insert(id.clone());
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let https = request.app_data::<web::Data<WebState>>().is_some_and(|state| state.config.is_https());
-    let mut response = next.call(request).await?.map_into_boxed_body();
+    let answered = next.call(request).await;
+    let mut response = match answered {
+        Ok(response) => response.map_into_boxed_body(),
+        // A layer of actix's own failed (the session's): there is no request any more to answer with a page.
+        Err(error) => return Err(sealed_error(error, https, &id)),
+    };
     if let Some(error) = response.response().error().filter(|_| response.status().is_server_error()) {
         tracing::error!(request_id = id.0, %method, path, %error, "a request failed");
     }
     response = with_error_page(response, &id);
-    let headers = response.headers_mut();
+    seal(response.headers_mut(), https, &id);
+    Ok(response)
+}
+
+/// Puts the headers on; what a handler has set for itself stays.
+fn seal(headers: &mut HeaderMap, https: bool, id: &RequestId) {
     for (name, value) in HEADERS {
         if !headers.contains_key(*name) {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
@@ -71,7 +83,14 @@ pub async fn envelope(
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         headers.insert(HeaderName::from_static("x-request-id"), value);
     }
-    Ok(response)
+}
+
+fn sealed_error(error: Error, https: bool, id: &RequestId) -> Error {
+    tracing::error!(request_id = id.0, %error, "a request failed before its page");
+    let status = error.as_response_error().status_code();
+    let mut answer = error_page(Problem::of_status(status), status, id);
+    seal(answer.headers_mut(), https, id);
+    InternalError::from_response(error, answer).into()
 }
 
 /// An error that says nothing yet gets its page; one with a body of its own (a form with its errors) is left alone.
@@ -83,16 +102,19 @@ fn with_error_page(response: ServiceResponse<BoxBody>, id: &RequestId) -> Servic
     if !(status.is_client_error() || status.is_server_error()) || (said.is_none() && is_ours) {
         return response;
     }
-    let problem = said.unwrap_or_else(|| Problem::of_status(status));
+    let answer = error_page(said.unwrap_or_else(|| Problem::of_status(status)), status, id);
+    let (request, _) = response.into_parts();
+    ServiceResponse::new(request, answer)
+}
+
+fn error_page(problem: Problem, status: StatusCode, id: &RequestId) -> HttpResponse {
     let page = ErrorPage { problem, status: status.as_u16(), request_id: id.0.clone() };
     let mut answer = HttpResponse::build(status);
     answer.content_type("text/html; charset=utf-8").insert_header((header::CACHE_CONTROL, "no-store"));
-    let answer = match page.render() {
+    match page.render() {
         Ok(html) => answer.body(html),
         Err(_) => answer.body(format!("Error {status}. Request {}", id.0)),
-    };
-    let (request, _) = response.into_parts();
-    ServiceResponse::new(request, answer)
+    }
 }
 
 /// The address of who asks. `X-Forwarded-For` counts only when the peer is a proxy that the operator named.

@@ -45,12 +45,17 @@ pub(crate) async fn guard(
     let Some(entry) = entry_of(&request) else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
-    if let Csrf::TokenBeside | Csrf::ByDesign = entry.csrf {
-        // Streamed, or without a session: nothing to read before.
-    } else if entry.csrf == Csrf::Token {
-        read_form(&mut request, entry.body).await?;
+    // The body of an upload is the handler's own; that of a form is read here, for the token in it.
+    if entry.csrf == Csrf::Token
+        && let Err(error) = read_form(&mut request, entry.body).await
+    {
+        return Ok(request.error_response(error));
     }
-    match check(&mut request, entry).await? {
+    let verdict = match check(&mut request, entry).await {
+        Ok(verdict) => verdict,
+        Err(error) => Verdict::Refuse(error),
+    };
+    match verdict {
         Verdict::Pass => {
             let mut response = next.call(request).await?.map_into_boxed_body();
             let headers = response.headers_mut();
@@ -60,7 +65,7 @@ pub(crate) async fn guard(
             Ok(response)
         }
         Verdict::SignIn => Ok(to_sign_in(request)),
-        Verdict::Refuse(error) => Err(error.into()),
+        Verdict::Refuse(error) => Ok(request.error_response(error)),
     }
 }
 

@@ -31,8 +31,10 @@ mod words;
 
 pub use app::configure;
 pub use config::WebConfig;
-pub use envelope::envelope;
+pub use envelope::{CSP, envelope};
+pub use inventory::{Access, Csrf, Entry};
 pub use links::{setup_link, sign_in_link};
+pub use routes::all as routes;
 pub use run::run;
 pub use state::WebState;
 

@@ -100,14 +100,17 @@ pub fn check(password: &str, context: &[&str]) -> Result<(), String> {
     if length > MAX_CHARACTERS {
         return Err(format!("Use at most {MAX_CHARACTERS} characters."));
     }
-    let plain: String = password.to_lowercase().chars().map(unleet).collect();
+    let plain = password.to_lowercase();
+    let undisguised: String = plain.chars().map(unleet).collect();
     let mut different: Vec<char> = plain.chars().collect();
     different.sort_unstable();
     different.dedup();
     if different.len() < MIN_DIFFERENT_CHARACTERS {
         return Err("It repeats the same few characters. Mix in some others.".to_owned());
     }
-    if own_characters(&plain, context) < MIN_OWN_CHARACTERS {
+    // As typed, too: read as disguised letters, a row of digits would look like words.
+    let own = own_characters(&plain, context).min(own_characters(&undisguised, context));
+    if own < MIN_OWN_CHARACTERS {
         return Err(
             "It is made of words that are guessed first, or of your own name. Choose something else.".to_owned()
         );
@@ -131,8 +134,8 @@ fn unleet(c: char) -> char {
 /// The letters that are left when guessed words and what is known of the person are taken out.
 fn own_characters(plain: &str, context: &[&str]) -> usize {
     let known = context.iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
-    let known = known.map(|word| word.to_lowercase().chars().map(unleet).collect::<String>());
-    let mut words: Vec<String> = known.filter(|word| word.chars().count() >= 3).collect();
+    let known = known.map(str::to_lowercase).filter(|word| word.chars().count() >= 3);
+    let mut words: Vec<String> = known.flat_map(|word| [word.chars().map(unleet).collect(), word]).collect();
     words.extend(GUESSED.iter().map(|word| (*word).to_owned()));
     // The longest first, so that "password" goes whole and leaves no "word".
     words.sort_by_key(|word| std::cmp::Reverse(word.len()));

@@ -1,0 +1,11 @@
+//! The pages over a real store: what the browser sends, and what comes back.
+
+mod browser;
+mod guard;
+mod headers;
+mod lists;
+mod people;
+mod sessions;
+mod settings;
+mod setup;
+mod site;

@@ -1,0 +1,75 @@
+use actix_web::http::StatusCode;
+use tidings_domain::{RouteKind, RouteTls};
+
+use crate::browser::Browser;
+use crate::site::Site;
+
+const RELAY: [(&str, &str); 6] = [
+    ("kind", "relay"),
+    ("host", "smtp.example.net"),
+    ("port", "587"),
+    ("tls", "starttls"),
+    ("username", "bakery"),
+    ("from_email", "news@bakery.example"),
+];
+
+fn with<'a>(changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let kept = RELAY.iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
+    kept.copied().chain(changes.iter().copied()).collect()
+}
+
+#[actix_web::test]
+async fn the_password_of_a_relay_goes_in_and_never_comes_out() {
+    let (site, ana) = Site::with_ana().await;
+    let mut browser = Browser::new(site.service().await);
+    browser.sign_in(&site, ana).await;
+    browser.post("/settings/sending", &with(&[("password", "relay secret")])).await;
+    let sealed = site.data().await.route().await.expect("reads").expect("is set").password_sealed;
+    assert!(!sealed.is_empty() && !sealed.contains("secret"));
+    let page = browser.get("/settings/sending").await;
+    assert!(!page.text().contains("relay secret") && !page.text().contains(&sealed));
+
+    browser.post("/settings/sending", &with(&[("password", ""), ("host", "smtp2.example.net")])).await;
+    let route = site.data().await.route().await.expect("reads").expect("is set");
+    assert_eq!((route.host.as_str(), route.password_sealed.as_str()), ("smtp2.example.net", sealed.as_str()));
+
+    browser.post("/settings/sending", &with(&[("forget_password", "yes")])).await;
+    assert_eq!(site.data().await.route().await.expect("reads").expect("is set").password_sealed, "");
+}
+
+#[actix_web::test]
+async fn a_wrong_route_is_explained_and_not_saved() {
+    let (site, ana) = Site::with_ana().await;
+    let mut browser = Browser::new(site.service().await);
+    browser.sign_in(&site, ana).await;
+    for (changes, field) in [
+        ([("host", "")], "host"),
+        ([("host", "https://smtp.example.net")], "host"),
+        ([("port", "0")], "port"),
+        ([("port", "99999")], "port"),
+        ([("tls", "none")], "tls"),
+        ([("from_email", "news@")], "from_email"),
+        ([("max_connections", "-1")], "max_connections"),
+    ] {
+        let answer = browser.post("/settings/sending", &with(&changes)).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{changes:?}");
+        assert_eq!(answer.attribute(&format!("#{field}"), "aria-invalid").as_deref(), Some("true"), "{changes:?}");
+    }
+    assert!(site.data().await.route().await.expect("reads").is_none());
+    let direct = [("kind", "direct"), ("tls", "starttls"), ("ehlo_name", "mail.bakery.example")];
+    assert_eq!(browser.post("/settings/sending", &direct).await.status, StatusCode::SEE_OTHER);
+    let route = site.data().await.route().await.expect("reads").expect("is set");
+    assert_eq!((route.kind, route.tls, route.port), (RouteKind::Direct, RouteTls::Opportunistic, 25));
+}
+
+#[actix_web::test]
+async fn the_theme_and_the_zone_are_kept() {
+    let (site, ana) = Site::with_ana().await;
+    let mut browser = Browser::new(site.service().await);
+    browser.sign_in(&site, ana).await;
+    browser.post("/settings/profile", &[("name", "Ana"), ("theme", "dark")]).await;
+    assert_eq!(browser.get("/").await.attribute("html", "data-theme").as_deref(), Some("dark"));
+    let wrong =
+        browser.post("/settings", &[("name", "Bakery"), ("postal_address", ""), ("time_zone", "Mars/Olympus")]).await;
+    assert_eq!(wrong.select("#time_zone-error"), ["Choose a zone from the list, like Europe/Amsterdam."]);
+}
