@@ -59,7 +59,7 @@ pub use preview_people::PreviewPerson;
 pub use progress::SetupProgress;
 pub use recipients::{AttemptRow, DeliveryHistory, EngagementRow, PeopleCursor, PeopleFilter, PeoplePage, Person};
 pub use responses::{Engaged, Seen, Sent};
-pub use routes::{NewRoute, Route, relay_password_place};
+pub use routes::{NewRoute, Route};
 pub use sessions::{SessionRow, SessionWrite};
 pub use store::{Store, StoreOptions, Workspace};
 pub use subscriber_edits::{Added, NewSubscriber, SubscriberEdit};

@@ -31,12 +31,6 @@ pub struct Route {
     pub updated_at_ms: i64,
 }
 
-/// Where a relay's password belongs, for the seal: it opens nowhere else.
-#[must_use]
-pub fn relay_password_place(workspace: WorkspaceId) -> String {
-    format!("workspace {workspace} relay password")
-}
-
 /// A route as the form gives it.
 #[derive(Debug, Clone)]
 pub struct NewRoute {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tidings_compose::Keys;
 use tidings_delivery::{Connection, Credentials, DnsFailure, Resolver, Session, Target, TlsClients, TlsPolicy};
 use tidings_domain::{Outcome, Phase, Problem, RouteKind, RouteTls};
-use tidings_store::{Route, RouteId, Store, Work, relay_password_place};
+use tidings_store::{Route, RouteId, Store, Work};
 
 /// Hosts tried for one attempt, and addresses of each (Postfix's smtp_mx_session_limit is 2 hosts, address limit 5).
 const HOSTS_AN_ATTEMPT: usize = 3;
@@ -148,7 +148,7 @@ impl Targets {
         }
         let password = self
             .keys
-            .open_secret(&relay_password_place(route.workspace_id), &route.password_sealed)
+            .open_secret(&Route::password_context(route.workspace_id), &route.password_sealed)
             .map_err(|_| Outcome::Broken {
                 phase: Phase::Auth,
                 problem: Problem::AuthUnavailable,
