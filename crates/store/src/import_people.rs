@@ -69,19 +69,24 @@ pub(crate) fn insert_new(
     }
 }
 
-fn insert_lite(c: &mut SqliteConnection, slice: &ImportSlice, people: &[Person<'_>], now: UnixMs) -> StoreResult<Made> {
+fn insert_lite<'a>(
+    c: &mut SqliteConnection,
+    slice: &'a ImportSlice,
+    people: &'a [Person<'a>],
+    now: UnixMs,
+) -> StoreResult<Made> {
     use diesel::dsl::{insert_into, max};
     use subscribers::dsl;
     let top: Option<SubscriberId> = dsl::subscribers.select(max(dsl::id)).first(c)?;
     let top = top.unwrap_or(SubscriberId(0));
-    let row = |p: &Person<'_>| {
+    let row = |p: &'a Person<'a>| {
         (
             dsl::workspace_id.eq(slice.workspace),
-            dsl::email.eq(p.email.to_owned()),
-            dsl::domain.eq(p.domain.to_owned()),
-            dsl::first_name.eq(p.first_name.to_owned()),
-            dsl::last_name.eq(p.last_name.to_owned()),
-            dsl::attributes.eq(p.attributes.to_string()),
+            dsl::email.eq(p.email),
+            dsl::domain.eq(p.domain),
+            dsl::first_name.eq(p.first_name),
+            dsl::last_name.eq(p.last_name),
+            dsl::attributes.eq(&*p.attributes),
             dsl::import_id.eq(slice.import.0),
             dsl::created_at_ms.eq(now.0),
             dsl::updated_at_ms.eq(now.0),

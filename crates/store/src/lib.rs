@@ -4,6 +4,7 @@
 //! every statement; the ledger's loops, which serve all tenants, have their own functions on [`Store`].
 
 mod audience;
+mod bare_load;
 mod campaign_drafts;
 mod campaign_overview;
 mod campaigns;
@@ -41,6 +42,7 @@ mod words;
 mod workers;
 mod workspaces;
 
+pub use bare_load::bare_load;
 pub use campaign_drafts::{CampaignBody, CampaignDetails, Edited, NewCampaign};
 pub use campaign_overview::{CampaignEvent, LastReply, Overview, ProviderProgress, ReplyGroup, Responses, WorkerBeat};
 pub use campaigns::{Campaign, CampaignContent, CampaignHead, CampaignList, CampaignRow, CampaignTab};

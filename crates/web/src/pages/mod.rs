@@ -2,6 +2,7 @@
 
 pub(crate) mod campaigns;
 pub(crate) mod home;
+pub(crate) mod imports;
 pub(crate) mod list;
 pub(crate) mod lists;
 pub(crate) mod organisation;

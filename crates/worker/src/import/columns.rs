@@ -6,7 +6,7 @@ use unicode_normalization::char::is_combining_mark;
 
 use crate::import::cells::address_text;
 
-/// Headings in the spelling of [`plain`], English first.
+/// Headings without spaces and hyphens, English first.
 const EMAIL: &[&str] = &[
     "email",
     "emailaddress",
@@ -145,7 +145,7 @@ const ADDRESS_SHARE: usize = 50;
 pub(crate) fn recognise_columns(headers: &[String], rows: &[Vec<String>]) -> Vec<ColumnTarget> {
     let plain: Vec<String> = headers.iter().map(|h| plain(h)).collect();
     let email = email_column(&plain, rows);
-    let by_name = |words: &[&str]| plain.iter().position(|h| words.contains(&h.as_str()));
+    let by_name = |words: &[&str]| plain.iter().position(|h| is_one_of(h, words));
     let first = by_name(FIRST_NAME).filter(|i| Some(*i) != email);
     let last =
         by_name(LAST_NAME).or_else(|| first.and_then(|_| by_name(NAME_BESIDE_FIRST))).filter(|i| Some(*i) != email);
@@ -165,7 +165,7 @@ pub(crate) fn is_address(cell: &str) -> bool {
 }
 
 fn email_column(plain: &[String], rows: &[Vec<String>]) -> Option<usize> {
-    let named = |i: &usize| EMAIL.contains(&plain[*i].as_str());
+    let named = |i: &usize| is_one_of(&plain[*i], EMAIL);
     let shares: Vec<Option<usize>> = (0..plain.len()).map(|i| address_share(i, rows)).collect();
     // A heading is believed unless the cells below it are all something else.
     let by_heading = (0..plain.len()).filter(named).find(|i| shares[*i] != Some(0));
@@ -188,6 +188,11 @@ fn address_share(column: usize, rows: &[Vec<String>]) -> Option<usize> {
 fn plain(heading: &str) -> String {
     let letters = heading.nfkd().filter(|c| !is_combining_mark(*c) && c.is_alphanumeric());
     letters.flat_map(char::to_lowercase).map(|c| if c == 'ø' { 'o' } else { c }).nfc().collect()
+}
+
+/// The words go through [`plain`] as well, because it takes marks off that belong to letters of other scripts (ド, й).
+fn is_one_of(heading: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| plain(word) == heading)
 }
 
 fn unique(name: String, used: &mut HashSet<String>) -> String {

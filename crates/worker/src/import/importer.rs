@@ -46,6 +46,13 @@ impl Importer {
         Self { store, worker: worker.into(), run: None, slice_rows: MAX_SLICE_ROWS / 2, swept: None }
     }
 
+    /// Begins with slices of so many rows, before it has measured how many are right.
+    #[must_use]
+    pub fn with_slice_rows(mut self, rows: usize) -> Self {
+        self.slice_rows = rows;
+        self
+    }
+
     /// Works until `stop`. An error of the database is logged once and tried again; nothing is lost by it.
     pub async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {

@@ -19,7 +19,7 @@ pub const PREVIEW_ROWS: usize = 20;
 pub const PREVIEW_CHARS: usize = 80;
 
 /// Text of a window's rows; two windows are in memory at once, one written while the next is read.
-pub const WINDOW_BYTES: usize = 14 * 1024 * 1024;
+pub const WINDOW_BYTES: usize = 11 * 1024 * 1024;
 /// Text of a window's invalid rows.
 pub const WINDOW_INVALID_BYTES: usize = 4 * 1024 * 1024;
 pub const WINDOW_ROWS: usize = 150_000;

@@ -65,7 +65,7 @@ pub fn recognise(path: &Path, chosen: &FormatChoice) -> Result<Analysis, Unusabl
     let first_byte = usize::try_from(layout.first_byte).unwrap_or(usize::MAX);
     let table = read_table(sample.get(first_byte..).unwrap_or_default(), is_whole, &layout)?;
     let has_header = chosen.has_header.unwrap_or_else(|| looks_like_header(&table));
-    let columns = columns(&table, has_header)?;
+    let columns = columns(&table, has_header, is_whole)?;
     let is_clear = columns.iter().any(|c| c.target == ColumnTarget::Email);
     let format = ImportFormat {
         encoding: layout.encoding.name().to_owned(),
@@ -169,7 +169,7 @@ fn read_table(sample: &[u8], is_whole: bool, layout: &Layout) -> Result<Vec<Vec<
             }
         }
     }
-    if !is_whole && table.len() < SAMPLE_ROWS && table.len() > 1 {
+    if !is_whole && table.len() < SAMPLE_ROWS {
         table.pop();
     }
     match (table.is_empty(), damage, is_whole) {
@@ -189,9 +189,10 @@ fn looks_like_header(table: &[Vec<String>]) -> bool {
     !has_address && !has_at
 }
 
-fn columns(table: &[Vec<String>], has_header: bool) -> Result<Vec<ImportColumn>, Unusable> {
+fn columns(table: &[Vec<String>], has_header: bool, is_whole: bool) -> Result<Vec<ImportColumn>, Unusable> {
     let rows = &table[usize::from(has_header)..];
-    if rows.is_empty() {
+    // A first row too long for the sample is a row all the same.
+    if rows.is_empty() && is_whole {
         return Err(Unusable::NoRows);
     }
     let width = if has_header { table[0].len() } else { rows.iter().map(Vec::len).max().unwrap_or(0) };

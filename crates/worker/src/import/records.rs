@@ -55,22 +55,24 @@ impl<R: Read> Records<R> {
             self.source.consume(self.taken);
             self.taken = 0;
             self.head.clear();
-            let is_end = self.source.is_end();
-            match scan(self.source.bytes(), is_end, self.delimiter, &mut self.cells) {
-                Scan::Record { bytes } if bytes > MAX_RECORD_BYTES => return self.damaged(bytes, Damage::TooLong),
+            // A record is looked for in so many bytes and no more, however many are read: what is found at a place depends
+            // on the file alone, so that an import that goes on there finds the same.
+            let bytes = self.source.bytes();
+            let is_long = bytes.len() > MAX_RECORD_BYTES;
+            let bytes = &bytes[..bytes.len().min(MAX_RECORD_BYTES + 1)];
+            let is_end = self.source.is_end() && !is_long;
+            match scan(bytes, is_end, self.delimiter, &mut self.cells) {
                 Scan::Record { bytes } => {
                     (self.taken, self.row_no) = (bytes, self.row_no + 1);
                     return Ok(Next::Record);
                 }
                 Scan::Blank { bytes } => (self.taken, self.row_no) = (bytes, self.row_no + 1),
                 Scan::BrokenQuote { first_line } => return self.damaged(first_line, Damage::OpenQuote),
-                Scan::Incomplete { .. } if is_end => return Ok(Next::End),
-                Scan::Incomplete { first_line } if self.source.bytes().len() > MAX_RECORD_BYTES => {
-                    return match first_line {
-                        Some(bytes) => self.damaged(bytes, Damage::OpenQuote),
-                        None => self.skip_long_line(),
-                    };
+                Scan::Incomplete { first_line: Some(bytes) } if is_long => {
+                    return self.damaged(bytes, Damage::OpenQuote);
                 }
+                Scan::Incomplete { first_line: None } if is_long => return self.skip_long_line(),
+                Scan::Incomplete { .. } if is_end => return Ok(Next::End),
                 Scan::Incomplete { .. } => self.source.fill()?,
             }
         }
@@ -119,15 +121,17 @@ impl<R: Read> Records<R> {
         self.head = self.source.bytes()[..MAX_RECORD_KEPT_BYTES].to_vec();
         loop {
             let bytes = self.source.bytes();
-            if let Some(end) = bytes.iter().position(|b| matches!(b, b'\n' | b'\r')) {
-                let crlf = bytes[end..].starts_with(b"\r\n");
-                return self.damaged(end + 1 + usize::from(crlf), Damage::TooLong);
+            match bytes.iter().position(|b| matches!(b, b'\n' | b'\r')) {
+                // A CR at the end of what is read may be half of a CRLF.
+                Some(end) if end + 1 < bytes.len() || self.source.is_end() => {
+                    let crlf = bytes[end..].starts_with(b"\r\n");
+                    return self.damaged(end + 1 + usize::from(crlf), Damage::TooLong);
+                }
+                None if self.source.is_end() => return self.damaged(bytes.len(), Damage::TooLong),
+                // Keeps what may matter: a line end, or one byte, so that the row is not taken for a blank line.
+                Some(end) => self.source.consume(end),
+                None => self.source.consume(bytes.len() - 1),
             }
-            if self.source.is_end() {
-                return self.damaged(bytes.len(), Damage::TooLong);
-            }
-            // Keeps one byte, so that a row that is only its end is still a row and no blank line.
-            self.source.consume(bytes.len() - 1);
             self.source.fill()?;
         }
     }
@@ -183,6 +187,7 @@ fn trim_line_end(raw: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn read(input: &[u8], encoding: &'static Encoding) -> Vec<(i64, String)> {
         let mut records = Records::new(input, encoding, b',', 0, 0);
@@ -242,6 +247,50 @@ mod tests {
                 assert_eq!(rest, expected, "{encoding:?} after {seen}");
             }
             assert_eq!(seen, 4);
+        }
+    }
+
+    fn pieces() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop::sample::select(vec![
+            &b"ana@example.org"[..],
+            b",",
+            b",",
+            b"\n",
+            b"\n",
+            b"\r",
+            b"\r\n",
+            b"\"",
+            b"\"",
+            b"\"\"",
+            b"\0",
+            b"\xff",
+            b"\xc3\xa9",
+            b"\xd8",
+            b" ",
+        ]);
+        prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_to_their_end_from_any_place(input in pieces(), wide in any::<bool>()) {
+            let encoding = if wide { UTF_16BE } else { UTF_8 };
+            // Half a unit can only be the last thing in a file, and nothing goes on after that.
+            let input = if wide { &input[..input.len() & !1] } else { &input[..] };
+            let whole = read(input, encoding);
+            let mut records = Records::new(input, encoding, b',', 0, 0);
+            let (mut seen, mut before, mut row_no) = (0, 0, 0);
+            while records.next().unwrap() != Next::End {
+                seen += 1;
+                prop_assert!(records.row_no() > row_no);
+                row_no = records.row_no();
+                let offset = usize::try_from(records.offset_after()).unwrap();
+                prop_assert!(offset > before && offset <= input.len());
+                before = offset;
+                let rest = read(input.get(offset..).unwrap_or_default(), encoding);
+                let texts = |rows: &[(i64, String)]| rows.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>();
+                prop_assert_eq!(texts(&rest), texts(&whole[seen..]));
+            }
         }
     }
 }
