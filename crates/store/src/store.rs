@@ -6,6 +6,7 @@ use diesel::r2d2::Pool;
 use tokio::sync::Semaphore;
 
 use crate::connection::{Manager, PrepareReader, prepare};
+use crate::schema::instance;
 use crate::{AnyConn, StoreError, StoreResult, WorkspaceId, migrate};
 
 /// How many connections a process opens for reading (SQLite) or for everything (PostgreSQL).
@@ -128,7 +129,19 @@ impl Store {
 }
 
 fn in_transaction<T>(conn: &mut AnyConn, work: impl FnOnce(&mut AnyConn) -> StoreResult<T>) -> StoreResult<T> {
-    conn.transaction(work)
+    conn.transaction(|conn| {
+        take_write_lock(conn)?;
+        work(conn)
+    })
+}
+
+/// SQLite refuses, without waiting, to let a transaction write that read before another process wrote (a command line tool
+/// beside the server). One that begins by writing waits for its turn instead; this write changes no row.
+fn take_write_lock(conn: &mut AnyConn) -> QueryResult<()> {
+    if let AnyConn::Lite(lite) = conn {
+        diesel::update(instance::table.filter(instance::key.eq(""))).set(instance::value.eq("")).execute(lite)?;
+    }
+    Ok(())
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> StoreResult<T> + Send + 'static) -> StoreResult<T> {
