@@ -25,6 +25,9 @@
     else if (!event.shiftKey && document.activeElement === last) { first.focus(); event.preventDefault(); }
   });
 
+  // After a form came back, the first field to mend has the focus.
+  document.querySelector('main [aria-invalid="true"]')?.focus();
+
   // A form is sent once, however often one clicks. It wakes again when one comes back by the back button.
   document.addEventListener('submit', (event) => {
     const form = event.target;

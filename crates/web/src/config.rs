@@ -36,6 +36,13 @@ impl WebConfig {
         self.public_url.starts_with("https://")
     }
 
+    /// Passwords pass in the clear over a network: plain HTTP, and not only inside this machine.
+    pub(crate) fn is_exposed(&self) -> bool {
+        let host = self.origin().trim_start_matches("http://");
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        !self.is_https() && !matches!(name, "localhost" | "[::1]") && !name.starts_with("127.")
+    }
+
     /// An absolute link to a path that begins with a slash.
     #[must_use]
     pub fn link(&self, path: &str) -> String {
@@ -47,5 +54,27 @@ impl WebConfig {
         let after_scheme = self.public_url.find("://").map_or(0, |at| at + 3);
         let end = self.public_url[after_scheme..].find('/').map_or(self.public_url.len(), |at| after_scheme + at);
         &self.public_url[..end]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_http_over_a_network_is_exposed() {
+        let exposed = |url: &str| WebConfig::new(url, "").is_exposed();
+        assert!(!exposed("https://mail.example.org"));
+        assert!(!exposed("http://127.0.0.1:8080/"));
+        assert!(!exposed("http://localhost"));
+        assert!(!exposed("http://[::1]:8080"));
+        assert!(exposed("http://192.168.1.20:8080"));
+        assert!(exposed("http://mail.example.org"));
+    }
+
+    #[test]
+    fn the_origin_is_the_address_without_its_path() {
+        assert_eq!(WebConfig::new("https://mail.example.org/tidings/", "").origin(), "https://mail.example.org");
+        assert_eq!(WebConfig::new("http://127.0.0.1:8080", "").origin(), "http://127.0.0.1:8080");
     }
 }

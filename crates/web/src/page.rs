@@ -66,8 +66,8 @@ pub struct Page {
     pub theme: Theme,
     pub now: UnixMs,
     pub zone: Tz,
-    /// People come here by plain HTTP, so passwords pass in the clear.
-    pub is_plain_http: bool,
+    /// Passwords pass in the clear over a network.
+    pub is_exposed: bool,
     form_cookie: Option<Cookie<'static>>,
     is_fragment: bool,
 }
@@ -151,7 +151,7 @@ impl Page {
             csrf: secret::mask(&token),
             flashes,
             now: state.now(),
-            is_plain_http: !state.config.is_https(),
+            is_exposed: state.config.is_exposed(),
             form_cookie,
             is_fragment,
         })

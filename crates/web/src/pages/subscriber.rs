@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
-use tidings_domain::{DeliveryState, SubscriberStatus, SubscriptionStatus, Word};
+use tidings_domain::{DeliveryState, SkipReason, SubscriberStatus, SubscriptionStatus, Word};
 use tidings_store::{Choice, ListId, ListWithCounts, SubscriberDetails, SubscriberEdit, SubscriberId};
 
 use super::subscribers::MAX_NAME;
@@ -173,6 +173,20 @@ async fn delete(
 }
 
 impl SubscriberPage {
+    /// Why a message stands where it stands: a skip reason, a bounce class, or words of ours.
+    fn reason(&self, stored: &str) -> String {
+        let known = SkipReason::parse(stored).ok().map(|reason| match reason {
+            SkipReason::Excluded => "On a list that the campaign excludes",
+            SkipReason::Unsubscribed => "Not subscribed any more",
+            SkipReason::HardBounce => "Suppressed: the address bounced before",
+            SkipReason::Complaint => "Suppressed: complained",
+            SkipReason::OnHold => "On hold after soft bounces",
+            SkipReason::Blocklist => "Blocked by hand",
+            SkipReason::Deleted => "Deleted before its turn",
+        });
+        known.map_or_else(|| stored.replace('_', " "), str::to_owned)
+    }
+
     /// The badge of a delivery on this page.
     fn badge(&self, state: &DeliveryState) -> (&'static str, &'static str) {
         match state {
