@@ -22,6 +22,9 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::instance::Instance;
 
+/// The importer's name on its leases: the same at each start, so that an import goes on at once after a kill. The lock on the data folder
+/// makes sure that there is one.
+pub const IMPORTER: &str = "embedded";
 /// The loops end within this after the order to stop; then the process ends anyway, and recovery does the rest.
 const STOP_WITHIN: Duration = Duration::from_secs(45);
 
@@ -118,9 +121,9 @@ impl Running {
             store: self.store.clone(),
             queue: self.queue.clone(),
             stats: sender.stats(),
-            identity: heartbeat(worker_id.clone(), config),
+            identity: heartbeat(worker_id, config),
         };
-        let importer = Importer::new(self.store.clone(), worker_id);
+        let importer = Importer::new(self.store.clone(), IMPORTER);
         self.tasks.spawn(dispatcher.run(self.stop.clone()));
         self.tasks.spawn(sender.run(self.stop.clone()));
         self.tasks.spawn(sweeper.run(self.stop.clone()));

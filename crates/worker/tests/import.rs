@@ -8,7 +8,8 @@ use tidings_store::{
     Workspace, WorkspaceId,
 };
 use tidings_testing::TestDatabase;
-use tidings_worker::import::{FileImport, Importer, Step, finish_import, start_from_file};
+use tidings_worker::import::{FileImport, Importer, finish_import, start_from_file};
+use tidings_worker::{Looping, Step};
 
 struct World {
     store: Store,

@@ -10,6 +10,7 @@ use tidings_worker::now;
 
 use crate::config::Config;
 use crate::instance::Instance;
+use crate::runtime::IMPORTER;
 
 #[derive(clap::Args)]
 pub struct ImportArguments {
@@ -44,7 +45,7 @@ pub async fn run(arguments: ImportArguments, config: Config) -> anyhow::Result<E
         created_by: "command line".to_owned(),
     };
     let id = start_from_file(&store, file).await?;
-    let importer = Importer::new(store.clone(), format!("import-{}", std::process::id()));
+    let importer = Importer::new(store.clone(), IMPORTER);
     let done = finish_import(importer, &store, id, |import| {
         bar.set_length(u64::try_from(import.bytes_total).unwrap_or(0));
         bar.set_position(u64::try_from(import.bytes_done).unwrap_or(0));

@@ -9,8 +9,8 @@ use anyhow::{Context, ensure};
 use tidings_domain::ImportState;
 use tidings_store::{NewAdmin, Store, StoreOptions};
 
-use crate::import::importer::now;
 use crate::import::{FileImport, Importer, finish_import, start_from_file};
+use crate::now;
 
 /// An import measured, beside the least that any program could do with the same file.
 #[derive(Debug, Clone)]

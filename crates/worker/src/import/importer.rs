@@ -1,6 +1,6 @@
 use std::io;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tidings_domain::{ColumnTarget, UnixMs};
@@ -10,13 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::import::recognise::{Unusable, recognise, reopen};
 use crate::import::window::{Window, Windows};
-use crate::import::{ABANDONED_AFTER, LEASE, MAX_SLICE_ROWS, MIN_SLICE_ROWS, POLL, RETRY, SLICE_TARGET, SWEEP_EVERY};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    DidWork,
-    Idle,
-}
+use crate::import::{ABANDONED_AFTER, LEASE, MAX_SLICE_ROWS, MIN_SLICE_ROWS, POLL, SLICE_TARGET, SWEEP_EVERY};
+use crate::{Looping, Step, now, run_until_stopped};
 
 /// The loop that looks at uploads and imports them, one at a time. Everything it knows is in the store: a new one
 /// goes on where an old one was killed.
@@ -53,47 +48,9 @@ impl Importer {
         self
     }
 
-    /// Works until `stop`. An error of the database is logged once and tried again; nothing is lost by it.
+    /// Works until `stop`. Nothing is lost by an error of the database: the next step begins where the last commit was.
     pub async fn run(mut self, stop: CancellationToken) {
-        while !stop.is_cancelled() {
-            let wait = match self.step().await {
-                Ok(Step::DidWork) => continue,
-                Ok(Step::Idle) => POLL,
-                Err(error) => {
-                    tracing::error!("import: {error:#}");
-                    self.run = None;
-                    RETRY
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(wait) => {}
-            }
-        }
-    }
-
-    /// Looks at one file, or commits one slice of the import under way.
-    ///
-    /// # Errors
-    /// The database's. What it did before stands; the same step may be tried again.
-    pub async fn step(&mut self) -> anyhow::Result<Step> {
-        // A person waits for the look, so it goes before the next slice of a long import.
-        if let Some(import) = self.store.next_upload().await? {
-            self.look(import).await?;
-            return Ok(Step::DidWork);
-        }
-        if self.run.is_none() && !self.begin().await? {
-            return self.sweep().await;
-        }
-        let Some(mut run) = self.run.take() else { return Ok(Step::DidWork) };
-        if run.window.is_none() {
-            match run.windows.recv().await {
-                Some(Ok(window)) => run.window = Some(window),
-                Some(Err(error)) => return self.fail(&run.import, &Unusable::Unreadable(error)).await,
-                None => anyhow::bail!("the reader of import {} has stopped", run.import.id),
-            }
-        }
-        self.commit(run).await
+        run_until_stopped(&mut self, &stop, POLL).await;
     }
 
     async fn look(&self, import: Import) -> anyhow::Result<()> {
@@ -235,6 +192,31 @@ fn read_ahead(mut windows: Windows<std::fs::File>) -> mpsc::Receiver<io::Result<
     receiver
 }
 
+impl Looping for Importer {
+    const NAME: &'static str = "importer";
+
+    /// Looks at one file, or commits one slice of the import under way.
+    async fn step(&mut self) -> anyhow::Result<Step> {
+        // A person waits for the look, so it goes before the next slice of a long import.
+        if let Some(import) = self.store.next_upload().await? {
+            self.look(import).await?;
+            return Ok(Step::DidWork);
+        }
+        if self.run.is_none() && !self.begin().await? {
+            return self.sweep().await;
+        }
+        let Some(mut run) = self.run.take() else { return Ok(Step::DidWork) };
+        if run.window.is_none() {
+            match run.windows.recv().await {
+                Some(Ok(window)) => run.window = Some(window),
+                Some(Err(error)) => return self.fail(&run.import, &Unusable::Unreadable(error)).await,
+                None => anyhow::bail!("the reader of import {} has stopped", run.import.id),
+            }
+        }
+        self.commit(run).await
+    }
+}
+
 /// The next slice: valid rows first, then invalid ones.
 fn slice(run: &Run, window: &Window, worker: &str, rows: usize) -> ImportSlice {
     let (valid, items) = (window.rows.len(), window.items());
@@ -267,8 +249,4 @@ fn slice(run: &Run, window: &Window, worker: &str, rows: usize) -> ImportSlice {
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-pub(crate) fn now() -> UnixMs {
-    UnixMs(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis))
 }

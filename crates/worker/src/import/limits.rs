@@ -31,9 +31,8 @@ pub const MAX_SLICE_ROWS: usize = 20_000;
 
 /// Another worker takes an import over when its own has not committed anything for this long.
 pub const LEASE: Duration = Duration::from_secs(15);
-/// How often an idle importer looks for work, and how long it waits after an error of the database.
+/// How often an idle importer looks for work.
 pub const POLL: Duration = Duration::from_millis(300);
-pub const RETRY: Duration = Duration::from_secs(2);
 /// Uploads of failed imports and of ones that nobody came back to are kept for this long.
 pub const ABANDONED_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How often an idle importer looks for files to delete.

@@ -19,7 +19,7 @@ mod start;
 mod window;
 
 pub use bench::{ImportBench, bench_import};
-pub use importer::{Importer, Step};
+pub use importer::Importer;
 pub use limits::*;
 pub use recognise::{Unusable, recognise};
 pub use start::{FileImport, finish_import, start_from_file};

@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use tidings_store::{Import, ImportId, ListId, NewImport, Store, WorkspaceId};
 
-use crate::import::importer::now;
-use crate::import::{Importer, POLL, Step};
+use crate::import::{Importer, POLL};
+use crate::{Looping, Step, now};
 
 /// A file on this machine that somebody names: read where it is, never deleted, imported without a review.
 #[derive(Debug, Clone)]

@@ -1,0 +1,17 @@
+use std::process::ExitCode;
+
+use anyhow::Context;
+use tidings_worker::import::bench_import;
+
+#[derive(clap::Args)]
+pub struct ImportArguments {
+    /// Rows of the generated file `email,first,last,city,plan`.
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: u64,
+}
+
+pub async fn run(arguments: ImportArguments) -> anyhow::Result<ExitCode> {
+    let folder = tempfile::tempdir().context("a temporary folder")?;
+    println!("{}", bench_import(arguments.rows, folder.path()).await?);
+    Ok(ExitCode::SUCCESS)
+}
