@@ -11,6 +11,9 @@ use diesel::sql_types::{Array, BigInt, Nullable, Text};
 use diesel::sqlite::Sqlite;
 
 /// The text for each backend; every `?` is the place of the next bind. `Row` is the SQL type of what comes back.
+///
+/// A guard beside a set of ids is written `+state = ?`: with statistics from before a fan-out PostgreSQL takes every state
+/// for rare, and would read a campaign's whole index of open rows instead of the rows by their key.
 pub(crate) trait Sql: 'static {
     const LITE: &'static str;
     const PG: &'static str;

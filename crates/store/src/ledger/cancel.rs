@@ -78,7 +78,7 @@ fixed_sql!(CancelledWithRows -> BigInt,
      WHERE d.campaign_id = c.id AND d.state IN (0, 1, 3) AND d.state < 10 AND d.kind = 0) ORDER BY c.id LIMIT ?");
 
 fixed_sql!(CancelRows -> BigInt,
-    "UPDATE deliveries SET state = ?, next_at_ms = NULL, updated_at_ms = ? WHERE state = ? AND id IN \
+    "UPDATE deliveries SET state = ?, next_at_ms = NULL, updated_at_ms = ? WHERE +state = ? AND id IN \
      (SELECT id FROM deliveries WHERE campaign_id = ? AND state = ? AND state < 10 AND kind = 0 ORDER BY id LIMIT ?) \
      RETURNING provider_id");
 

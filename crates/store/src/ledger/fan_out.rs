@@ -118,14 +118,16 @@ impl Progress {
     fn insert(&self, conn: &mut AnyConn, upper: i64, now: UnixMs) -> StoreResult<i64> {
         let binds = [
             Bind::Int(self.campaign.0),
-            Bind::Int(self.revision.0),
-            Bind::Int(now.0),
-            Bind::Int(self.campaign.0),
+            Bind::Int(self.cursor),
+            Bind::Int(upper),
             Bind::Int(now.0),
             Bind::Int(now.0),
             Bind::Int(self.campaign.0),
             Bind::Int(self.cursor),
             Bind::Int(upper),
+            Bind::Int(self.campaign.0),
+            Bind::Int(self.revision.0),
+            Bind::Int(now.0),
         ];
         let groups: Vec<(Code<DeliveryState>, Option<String>, i64)> =
             on!(conn, |c| Fixed::<InsertRows>::new(binds).load(c))?;
@@ -164,18 +166,17 @@ macro_rules! members {
 fixed_sql!(CountDuplicates -> BigInt,
     concat!("SELECT COUNT(*) - COUNT(DISTINCT u.subscriber_id) FROM ", members!()));
 
-/// The reasons stand in the order of the audience's arithmetic: excluded, then suppressed by address, by domain, by what
-/// is known of the mailbox. They are the words of `SkipReason`.
-macro_rules! insert_text {
+/// The members of the chunk, each with the reason why not. The reasons stand in the order of the audience's arithmetic:
+/// excluded, then suppressed by address, by domain, by what is known of the mailbox. They are the words of `SkipReason`.
+/// Materialized, or a planner copies `why` into both places that read it, and looks everything up twice; the exclusion
+/// repeats the range, or PostgreSQL reads every excluded list whole for each chunk.
+macro_rules! judged {
     () => {
         concat!(
-            "INSERT INTO deliveries (workspace_id, campaign_id, revision_id, subscriber_id, recipient, state, updated_at_ms, reason) \
-             SELECT a.workspace_id, CAST(? AS BIGINT), CAST(? AS BIGINT), a.id, a.email, \
-             CASE WHEN a.why IS NULL THEN 0 ELSE 15 END, CAST(? AS BIGINT), a.why \
-             FROM (SELECT s.workspace_id, s.id, s.email, CASE \
+            "WITH a AS MATERIALIZED (SELECT s.workspace_id, s.id, s.email, CASE \
                WHEN EXISTS (SELECT 1 FROM campaign_lists el JOIN subscriptions e ON e.list_id = el.list_id \
                             WHERE el.campaign_id = ? AND el.role = 'exclude' AND e.subscriber_id = s.id \
-                            AND e.status = 'subscribed') THEN 'excluded' \
+                            AND e.status = 'subscribed' AND e.subscriber_id > ? AND e.subscriber_id <= ?) THEN 'excluded' \
                ELSE COALESCE( \
                  (SELECT CASE x.reason WHEN 'unsubscribe' THEN 'unsubscribed' ELSE x.reason END FROM suppressions x \
                   WHERE x.workspace_id = s.workspace_id AND x.kind = 'address' AND x.value = s.email \
@@ -185,14 +186,24 @@ macro_rules! insert_text {
                   AND (x.expires_at_ms IS NULL OR x.expires_at_ms > ?)), \
                  CASE s.status WHEN 'bounced' THEN 'hard_bounce' WHEN 'complained' THEN 'complaint' \
                   WHEN 'on_hold' THEN 'on_hold' END) END AS why \
-             FROM (SELECT DISTINCT u.subscriber_id AS id FROM ", members!(), ") m JOIN subscribers s ON s.id = m.id) a \
-             WHERE TRUE ORDER BY a.id \
-             ON CONFLICT (campaign_id, subscriber_id) WHERE kind = 0 DO NOTHING RETURNING state, reason"
+             FROM (SELECT DISTINCT u.subscriber_id AS id FROM ",
+            members!(),
+            ") m JOIN subscribers s ON s.id = m.id)"
         )
     };
 }
 
-// SQLite knows no WITH around an INSERT: it returns the rows, one group each.
+macro_rules! insert_text {
+    () => {
+        "INSERT INTO deliveries (workspace_id, campaign_id, revision_id, subscriber_id, recipient, state, updated_at_ms, reason) \
+         SELECT a.workspace_id, CAST(? AS BIGINT), CAST(? AS BIGINT), a.id, a.email, \
+         CASE WHEN a.why IS NULL THEN 0 ELSE 15 END, CAST(? AS BIGINT), a.why FROM a WHERE TRUE ORDER BY a.id \
+         ON CONFLICT (campaign_id, subscriber_id) WHERE kind = 0 DO NOTHING RETURNING state, reason"
+    };
+}
+
+// SQLite takes no INSERT inside WITH: it returns the rows, one group each.
 fixed_sql!(InsertRows -> (SmallInt, Nullable<Text>, BigInt),
-    lite: concat!(insert_text!(), ", 1"),
-    pg: concat!("WITH i AS (", insert_text!(), ") SELECT i.state, i.reason, COUNT(*) FROM i GROUP BY i.state, i.reason"));
+    lite: concat!(judged!(), " ", insert_text!(), ", 1"),
+    pg: concat!(judged!(), ", i AS (", insert_text!(), ") \
+                 SELECT i.state, i.reason, COUNT(*) FROM i GROUP BY i.state, i.reason"));

@@ -152,9 +152,9 @@ fn load_facts(conn: &mut AnyConn, intents: &[Intent], now: UnixMs) -> StoreResul
 
 fixed_sql!(StartRows -> (),
     lite: "UPDATE deliveries SET state = ?, attempt = attempt + 1, first_attempt_at_ms = COALESCE(first_attempt_at_ms, ?), \
-           updated_at_ms = ? WHERE state = ? AND id IN (SELECT value FROM json_each(?))",
+           updated_at_ms = ? WHERE +state = ? AND id IN (SELECT value FROM json_each(?))",
     pg: "UPDATE deliveries SET state = ?, attempt = attempt + 1, first_attempt_at_ms = COALESCE(first_attempt_at_ms, ?), \
-         updated_at_ms = ? WHERE state = ? AND id = ANY(?)");
+         updated_at_ms = ? WHERE +state = ? AND id = ANY(?)");
 
 /// The intent itself. The rows were read (on PostgreSQL: and locked) in this transaction, so the guard cannot miss.
 fn start(conn: &mut AnyConn, rows: Vec<i64>, now: UnixMs) -> StoreResult<()> {

@@ -180,7 +180,7 @@ mod rows {
         /// Runs for every message.
         EndRow -> (),
         "UPDATE deliveries SET state = ?, attempt = ?, first_attempt_at_ms = ?, next_at_ms = ?, updated_at_ms = ?, \
-         route_id = ?, reply_code = ?, enhanced = ?, reason = ?, reply = ? WHERE id = ? AND state = ? AND attempt = ?"
+         route_id = ?, reply_code = ?, enhanced = ?, reason = ?, reply = ? WHERE id = ? AND +state = ? AND attempt = ?"
     );
 
     fn end_one(conn: &mut SqliteConnection, ending: &Ending, now: UnixMs) -> StoreResult<()> {
@@ -250,7 +250,7 @@ mod rows {
              FROM json_to_recordset(CAST(? AS json)) AS x(id bigint, old_state smallint, old_attempt smallint, \
              state smallint, attempt smallint, first_at bigint, next_at bigint, route bigint, code smallint, \
              enhanced text, reason text, reply text) \
-             WHERE d.id = x.id AND d.state = x.old_state AND d.attempt = x.old_attempt");
+             WHERE d.id = x.id AND +d.state = x.old_state AND d.attempt = x.old_attempt");
 
     fn end_all(conn: &mut PgConnection, endings: &[Ending], now: UnixMs) -> StoreResult<()> {
         let lines: Vec<Line> = endings.iter().map(Line::of).collect();

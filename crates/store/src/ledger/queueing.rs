@@ -128,7 +128,7 @@ macro_rules! queue_text {
              (SELECT r.provider_id FROM recipient_domains r WHERE r.domain = ",
             $domain,
             ") \
-             WHERE state = ? AND id IN (SELECT p.id FROM \
+             WHERE +state = ? AND id IN (SELECT p.id FROM \
              (SELECT id, ",
             $domain,
             " AS domain FROM deliveries WHERE ",
@@ -160,7 +160,7 @@ fn queue_binds(now: UnixMs) -> Vec<Bind> {
 macro_rules! wake_text {
     ($lock:literal) => {
         concat!(
-            "UPDATE deliveries SET state = ?, next_at_ms = NULL, updated_at_ms = ? WHERE state = ? AND id IN \
+            "UPDATE deliveries SET state = ?, next_at_ms = NULL, updated_at_ms = ? WHERE +state = ? AND id IN \
              (SELECT id FROM deliveries WHERE state = 3 AND next_at_ms <= ? ORDER BY next_at_ms LIMIT ?",
             $lock,
             ") \

@@ -64,6 +64,6 @@ impl Workspace {
 
 // Deferred until now, so that the way back to the queue is the one that every retry takes.
 fixed_sql!(SendAgain -> BigInt,
-    "UPDATE deliveries SET state = ?, next_at_ms = ?, updated_at_ms = ? WHERE state = ? AND id IN \
+    "UPDATE deliveries SET state = ?, next_at_ms = ?, updated_at_ms = ? WHERE +state = ? AND id IN \
      (SELECT id FROM deliveries WHERE campaign_id = ? AND state = 14 AND state > 10 AND kind = 0 ORDER BY id LIMIT ?) \
      RETURNING provider_id");

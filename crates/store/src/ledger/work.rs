@@ -96,7 +96,7 @@ macro_rules! work_text {
              COALESCE(d.route_id, c.route_id), d.provider_id, d.recipient, d.first_attempt_at_ms, \
              s.id, s.first_name, s.last_name, s.attributes \
              FROM deliveries d JOIN campaigns c ON c.id = d.campaign_id LEFT JOIN subscribers s ON s.id = d.subscriber_id \
-             WHERE d.id ", $ids, " AND d.state = ?"
+             WHERE d.id ", $ids, " AND +d.state = ?"
         )
     };
 }
