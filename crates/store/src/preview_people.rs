@@ -1,6 +1,8 @@
 //! Whose eyes a draft is looked at with.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool};
 use tidings_domain::EmailAddress;
 
 use crate::schema::subscribers;
@@ -26,10 +28,13 @@ impl Workspace {
     pub async fn preview_people(&self, words: &str, limit: i64) -> StoreResult<Vec<PreviewPerson>> {
         let words = words.trim().to_lowercase();
         self.read(move |conn, ws| {
-            let own = subscribers::table.filter(subscribers::workspace_id.eq(ws)).select(PreviewPerson::as_select());
             if words.is_empty() {
-                return Ok(own.order(subscribers::id.desc()).limit(limit).load(conn)?);
+                // The unary plus keeps SQLite from sorting the whole tenant by way of the index of addresses.
+                let own = subscribers::table.filter(sql::<Bool>("+workspace_id = ").bind::<BigInt, _>(ws.0));
+                let newest = own.order(subscribers::id.desc()).limit(limit);
+                return Ok(newest.select(PreviewPerson::as_select()).load(conn)?);
             }
+            let own = subscribers::table.filter(subscribers::workspace_id.eq(ws)).select(PreviewPerson::as_select());
             // From here on in the order of the unique index; what does not begin with the words is past the end.
             let from = own.filter(subscribers::email.ge(&words)).order(subscribers::email).limit(limit);
             let found: Vec<PreviewPerson> = from.load(conn)?;

@@ -161,3 +161,26 @@ async fn a_delivery_tells_its_whole_history() {
         assert!(matches!(ws.delivery(id, DeliveryId(9_999)).await, Err(StoreError::NotFound)));
     }
 }
+
+#[tokio::test]
+async fn the_preview_offers_the_newest_or_who_begins_with_the_words() {
+    for database in TestDatabase::each() {
+        let (store, ws) = open(&database).await;
+        sql(
+            &store,
+            "INSERT INTO subscribers (workspace_id, email, domain, created_at_ms, updated_at_ms) VALUES \
+             (1, 'zoe@x.example', 'x.example', 0, 0), (1, 'ana@x.example', 'x.example', 0, 0), \
+             (1, 'anna@x.example', 'x.example', 0, 0), (2, 'ana2@x.example', 'x.example', 0, 0)",
+        )
+        .await;
+        let offered = async |words: &str| -> Vec<String> {
+            ws.preview_people(words, 2).await.expect("read").into_iter().map(|p| p.email).collect()
+        };
+        assert_eq!(offered("").await, ["anna@x.example", "ana@x.example"]);
+        assert_eq!(offered(" AN").await, ["ana@x.example", "anna@x.example"]);
+        assert!(offered("nobody").await.is_empty());
+        let found = ws.preview_person_by_email("<Zoe@x.example>").await.expect("read").expect("there");
+        assert_eq!(ws.preview_person(found.id).await.expect("read").email, "zoe@x.example");
+        assert!(ws.preview_person_by_email("ana2@x.example").await.expect("read").is_none(), "another tenant's");
+    }
+}
