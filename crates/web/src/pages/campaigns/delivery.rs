@@ -86,8 +86,8 @@ fn timeline(head: &CampaignHead, history: &DeliveryHistory) -> Vec<Moment> {
             tone: "warn",
             title: format!("Attempt {}: {}", attempt.number, wording::explain(&attempt.class).title.to_lowercase()),
             detail: format!(
-                "{place} · TLS {} · at {} · {} ms",
-                attempt.tls,
+                "{place} · {} · at {} · {} ms",
+                if attempt.tls == "none" { "no TLS" } else { &attempt.tls },
                 attempt.phase.to_uppercase(),
                 attempt.duration_ms
             ),

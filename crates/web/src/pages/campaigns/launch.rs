@@ -128,3 +128,16 @@ async fn page_of(page: Page, data: &Workspace, campaign: Campaign, error: &'stat
 fn digits(text: &str) -> String {
     text.chars().filter(char::is_ascii_digit).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::digits;
+
+    #[test]
+    fn a_number_is_the_same_however_it_is_grouped() {
+        for typed in ["61204", "61,204", " 61 204 ", "61.204", "61\u{202f}204"] {
+            assert_eq!(digits(typed), "61204", "{typed:?}");
+        }
+        assert_eq!(digits("yes"), "");
+    }
+}

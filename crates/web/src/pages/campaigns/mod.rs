@@ -22,6 +22,8 @@ mod providers;
 mod rate;
 mod readiness;
 mod recipients;
+#[cfg(test)]
+mod samples;
 mod show;
 mod stuck;
 mod tally;

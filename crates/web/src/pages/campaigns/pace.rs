@@ -177,3 +177,61 @@ fn connection_limited(status: &ShardStatus, who: &str, left: i64) -> Pace {
 fn why(status: &ShardStatus, knob: Knob) -> Option<String> {
     status.reduced.iter().find(|r| r.knob == knob).map(|r| r.why.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{NOW, overview, shard};
+    use super::*;
+
+    fn says(overview: &Overview, shards: Vec<ShardStatus>) -> Pace {
+        let queue = Snapshot { shards, ..Snapshot::default() };
+        explain(overview, &queue, NOW, |at| format!("@{}", at.0 - NOW.0)).expect("a reason")
+    }
+
+    #[test]
+    fn the_shard_with_the_most_to_do_decides() {
+        use DeliveryState as S;
+        let overview = overview(&[(S::Queued, 9_200), (S::Accepted, 5)]);
+        let mut google = shard("google", 9_100, Standing::RateLimited);
+        google.rate.limit = 20.0;
+        let mut held = shard("microsoft", 100, Standing::Held);
+        held.hold = Some(tidings_queue::HoldStatus {
+            why: "421 slow".into(),
+            since: Duration::from_secs(1),
+            remaining: Duration::from_secs(42),
+        });
+        let pace = says(&overview, vec![held.clone(), google, shard("yahoo", 50_000, Standing::Free)]);
+        assert_eq!(
+            pace.sentence,
+            "Limited by Gmail: at most 20/s (9,100 left there, about 8 min). Microsoft waits about 45 s more, as it asked."
+        );
+
+        let alone = says(&overview, vec![held]);
+        assert_eq!(alone.sentence, "Microsoft asked us to wait: about 45 s more until the next try.");
+        assert_eq!(alone.reply.as_deref(), Some("421 slow"), "in the peer's own words");
+    }
+
+    #[test]
+    fn waits_say_until_when() {
+        use DeliveryState as S;
+        let mut deferred = overview(&[(S::Deferred, 312), (S::Accepted, 9)]);
+        deferred.next_due_at_ms = Some(NOW.0 + 90_000);
+        let pace = says(&deferred, vec![]);
+        assert_eq!(
+            pace.sentence,
+            "All 312 that are left were put off by the receiver: the next try is at @90000 (in about 2 min)."
+        );
+
+        let mut paused = overview(&[(S::Queued, 7), (S::Sending, 2)]);
+        paused.head.paused_at_ms = Some(NOW.0 - 5);
+        paused.head.paused_by = "Mia".into();
+        assert_eq!(
+            says(&paused, vec![]).sentence,
+            "Paused by Mia at @-5. 7 are waiting; no new attempt begins. 2 already on the wire will finish."
+        );
+
+        let mut silent = overview(&[(S::Queued, 7)]);
+        silent.workers[0].heartbeat_at_ms = NOW.0 - 61_000;
+        assert_eq!(says(&silent, vec![]).sentence, "Nothing moves: no worker is running.");
+    }
+}

@@ -83,3 +83,45 @@ fn last_sign(overview: &Overview, moved_at: Option<UnixMs>) -> UnixMs {
     let last = replies.chain([entered_at(overview), moved_at.map_or(0, |m| m.0)]).max();
     UnixMs(last.unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use tidings_domain::DeliveryState as S;
+
+    use super::super::samples::{NOW, overview, shard};
+    use super::*;
+
+    fn diagnosis(overview: &Overview, shards: Vec<tidings_queue::ShardStatus>) -> Option<String> {
+        let queue = Snapshot { shards, ..Snapshot::default() };
+        diagnose(overview, &queue, None, NOW).map(|stuck| stuck.title)
+    }
+
+    fn still_for(ms: i64) -> Overview {
+        let mut overview = overview(&[(S::Queued, 5)]);
+        overview.head.sending_at_ms = Some(NOW.0 - ms);
+        overview
+    }
+
+    #[test]
+    fn without_a_worker_it_is_said_after_a_minute() {
+        let mut overview = still_for(6 * UnixMs::MINUTE);
+        overview.workers[0].heartbeat_at_ms = NOW.0 - 11 * UnixMs::MINUTE;
+        assert_eq!(
+            diagnosis(&overview, vec![]).as_deref(),
+            Some("“Spring” has been Sending for about 6 min: no worker is running")
+        );
+        overview.head.sending_at_ms = Some(NOW.0 - 59_000);
+        assert_eq!(diagnosis(&overview, vec![]), None, "it may just be starting");
+    }
+
+    #[test]
+    fn with_a_worker_only_what_nothing_explains_is_stuck() {
+        let still = still_for(6 * UnixMs::MINUTE);
+        assert!(diagnosis(&still, vec![]).is_some_and(|title| title.contains("without any progress")));
+        assert_eq!(diagnosis(&still, vec![shard("google", 5, Standing::Held)]), None, "a hold explains it");
+        assert_eq!(diagnosis(&still_for(4 * UnixMs::MINUTE), vec![]), None);
+        let mut paused = still_for(6 * UnixMs::MINUTE);
+        paused.head.paused_at_ms = Some(1);
+        assert_eq!(diagnosis(&paused, vec![]), None);
+    }
+}
