@@ -1,5 +1,6 @@
 //! Writing a campaign. Every edit names the version that it was based on; an edit of an older version is refused, never merged.
 
+use diesel::dsl::{And, Eq};
 use diesel::prelude::*;
 use tidings_domain::{CampaignState, UnixMs, Word};
 
@@ -171,23 +172,13 @@ impl Workspace {
     }
 }
 
-/// The guard of every edit, as one boxed condition: this tenant's draft, in the version that the writer saw.
-fn editable(
-    ws: WorkspaceId,
-    id: CampaignId,
-    version: i64,
-) -> diesel::dsl::And<
-    diesel::dsl::And<
-        diesel::dsl::And<diesel::dsl::Eq<campaigns::id, CampaignId>, diesel::dsl::Eq<campaigns::workspace_id, i64>>,
-        diesel::dsl::Eq<campaigns::state, &'static str>,
-    >,
-    diesel::dsl::Eq<campaigns::version, i64>,
-> {
-    campaigns::id
-        .eq(id)
-        .and(campaigns::workspace_id.eq(ws.0))
-        .and(campaigns::state.eq(CampaignState::Draft.as_str()))
-        .and(campaigns::version.eq(version))
+type OwnCampaign = And<Eq<campaigns::id, CampaignId>, Eq<campaigns::workspace_id, i64>>;
+type DraftAtVersion = And<Eq<campaigns::state, &'static str>, Eq<campaigns::version, i64>>;
+
+/// The guard of every edit: this tenant's draft, in the version that the writer saw.
+fn editable(ws: WorkspaceId, id: CampaignId, version: i64) -> And<OwnCampaign, DraftAtVersion> {
+    let own = campaigns::id.eq(id).and(campaigns::workspace_id.eq(ws.0));
+    own.and(campaigns::state.eq(CampaignState::Draft.as_str()).and(campaigns::version.eq(version)))
 }
 
 struct Edit<'a> {

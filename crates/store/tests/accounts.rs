@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tidings_domain::{Role, RouteKind, RouteTls, Theme, UnixMs};
 use tidings_store::{
-    FirstAdmin, NewAdmin, NewRoute, Organisation, Purpose, SessionWrite, Store, StoreError, StoreOptions, TokenHash, UserId,
+    FirstAdmin, NewAdmin, NewRoute, Organisation, Purpose, SessionWrite, Store, StoreError, StoreOptions, TokenHash,
+    UserId,
 };
 use tidings_testing::TestDatabase;
 
@@ -83,7 +84,10 @@ async fn sessions_live_until_they_expire_or_are_ended() {
         let found = |key: &str, at: UnixMs| store.session(key.to_owned(), at);
         assert_eq!(found("desk", NOW).await.expect("reads").expect("lives").user_id, Some(ana));
         assert!(found("desk", LATER).await.expect("reads").is_none(), "expired");
-        store.touch_session("desk".into(), LATER.plus(Duration::from_secs(1)), UnixMs(1_500_000)).await.expect("writes");
+        store
+            .touch_session("desk".into(), LATER.plus(Duration::from_secs(1)), UnixMs(1_500_000))
+            .await
+            .expect("writes");
         assert!(found("desk", LATER).await.expect("reads").is_some(), "was used");
         let seen = store.sessions_of(ana, NOW).await.expect("reads");
         assert_eq!((seen.len(), seen[0].key_hash.as_str()), (3, "desk"), "the latest used first");

@@ -7,8 +7,8 @@ use tidings_domain::{
     DeliveryState, EmailAddress, SubscriberStatus, SubscriptionStatus, SuppressionKind, SuppressionReason, UnixMs,
 };
 use tidings_store::{
-    Added, Choice, DeletedList, ListId, NewSubscriber, NewSuppression, Removed, StoreError, SubscriberEdit, SubscriberId,
-    SubscriberKey, Workspace, WorkspaceId,
+    Added, Choice, DeletedList, ListId, NewSubscriber, NewSuppression, Removed, StoreError, SubscriberEdit,
+    SubscriberId, SubscriberKey, Workspace, WorkspaceId,
 };
 use tidings_testing::TestDatabase;
 
@@ -92,7 +92,8 @@ async fn people_are_paged_by_id_and_searched_by_the_start_of_their_address() {
     for database in TestDatabase::each() {
         let (_store, ws) = open(&database).await;
         let news = ws.create_list("News".into(), String::new(), NOW).await.expect("makes");
-        for email in ["b@x.example", "a-1@x.example", "a_1@x.example", "a.1@x.example", "A2@x.example", "ä@x.example"] {
+        for email in ["b@x.example", "a-1@x.example", "a_1@x.example", "a.1@x.example", "A2@x.example", "ä@x.example"]
+        {
             add(&ws, email, &[news]).await;
         }
         add(&ws, "a3@elsewhere.example", &[]).await;
@@ -107,7 +108,10 @@ async fn people_are_paged_by_id_and_searched_by_the_start_of_their_address() {
         let found = page(None, "A", None).await;
         assert_eq!(found, ["a-1@x.example", "a.1@x.example", "a2@x.example", "a3@elsewhere.example"]);
         assert_eq!(page(None, "a", Some(SubscriberKey::Email(found[3].clone()))).await, ["a_1@x.example"]);
-        assert_eq!(page(Some(news), "a", None).await, ["a-1@x.example", "a.1@x.example", "a2@x.example", "a_1@x.example"]);
+        assert_eq!(
+            page(Some(news), "a", None).await,
+            ["a-1@x.example", "a.1@x.example", "a2@x.example", "a_1@x.example"]
+        );
         assert_eq!(page(Some(news), "ä", None).await, ["ä@x.example"]);
         assert_eq!(page(None, "%", None).await, Vec::<String>::new(), "a wildcard is a letter");
         let members = ws.subscribers(Some(news), "", None, 10).await.expect("reads");
@@ -133,7 +137,9 @@ async fn a_subscriber_shows_what_he_got_and_what_stops_it() {
              VALUES (1, 7, 1, {bo}, 'bo@example.org', 11, 5, 'unknown_user', '550 no')"
         );
         sql(&store, &delivered).await;
-        ws.suppress(entry(SuppressionKind::Domain, "example.org", SuppressionReason::Blocklist), NOW).await.expect("adds");
+        ws.suppress(entry(SuppressionKind::Domain, "example.org", SuppressionReason::Blocklist), NOW)
+            .await
+            .expect("adds");
         let details = ws.subscriber(bo, NOW).await.expect("reads");
         assert_eq!(details.subscriber.attributes, r#"{"a":"b"}"#);
         assert_eq!(details.suppressions[0].value, "example.org");
@@ -164,7 +170,9 @@ async fn a_suppression_is_never_replaced_by_a_weaker_one() {
 
         ws.suppress(address(SuppressionReason::OnHold), NOW).await.expect("adds");
         sql(&store, "UPDATE suppressions SET expires_at_ms = 2000").await;
-        let stops = async |at| ws.suppressions_of("bo@example.org".into(), "example.org".into(), UnixMs(at)).await.expect("reads").len();
+        let stops = async |at| {
+            ws.suppressions_of("bo@example.org".into(), "example.org".into(), UnixMs(at)).await.expect("reads").len()
+        };
         assert_eq!((stops(1_999).await, stops(2_000).await), (1, 0), "until it expires");
     }
 }
@@ -176,7 +184,9 @@ async fn another_workspace_sees_and_changes_nothing() {
         let other = store.workspace(WorkspaceId(2));
         let news = ws.create_list("News".into(), String::new(), NOW).await.expect("makes");
         let bo = add(&ws, "bo@example.org", &[news]).await;
-        ws.suppress(entry(SuppressionKind::Domain, "x.example", SuppressionReason::Blocklist), NOW).await.expect("adds");
+        ws.suppress(entry(SuppressionKind::Domain, "x.example", SuppressionReason::Blocklist), NOW)
+            .await
+            .expect("adds");
         let rule = ws.suppressions("", None, 1).await.expect("reads")[0].id;
         assert!(matches!(other.list(news).await, Err(StoreError::NotFound)));
         assert!(matches!(other.save_list(news, "x".into(), String::new()).await, Err(StoreError::NotFound)));
