@@ -146,7 +146,7 @@ pub(crate) fn add(
     );
     let place = (dsl::workspace_id.eq(ws), dsl::kind.eq(Db(new.kind)), dsl::value.eq(&new.value));
     on!(conn, |c| diesel::insert_into(dsl::suppressions)
-        .values((place, changed.clone()))
+        .values((place, changed))
         .on_conflict((dsl::workspace_id, dsl::kind, dsl::value))
         .do_update()
         .set(changed)

@@ -54,7 +54,7 @@ impl Store {
     /// # Errors
     /// The database's own.
     pub async fn has_users(&self) -> StoreResult<bool> {
-        self.read(|conn| has_users(conn)).await
+        self.read(has_users).await
     }
 
     /// Uses the set-up token up and makes the first admin and his workspace, in one transaction: two who open the link

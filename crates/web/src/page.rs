@@ -49,7 +49,7 @@ impl Nav {
 
 /// What every page knows. It is the first field (`page`) of each page struct, and an extractor:
 ///
-/// ```ignore
+/// ```text
 /// async fn index(page: Page, state: web::Data<WebState>) -> WebResult<HttpResponse> {
 ///     let lists = page.data(&state)?.lists().await?;
 ///     ListsPage { page: page.titled("Lists", Nav::Lists), lists }.show()
