@@ -37,7 +37,7 @@ impl Browser {
         let mut lines = BufReader::new(child.stdout.take().context("its output")?).lines();
         let port = loop {
             let line = lines.next_line().await?.context("chromedriver ended")?;
-            if let Some(port) = line.split("on port ").nth(1) {
+            if let Some(port) = line.split("successfully on port ").nth(1) {
                 break port.trim_end_matches('.').to_owned();
             }
         };
@@ -86,7 +86,10 @@ impl Browser {
     /// # Errors
     /// There is none.
     pub async fn click(&self, text: &str) -> anyhow::Result<()> {
-        let path = format!("//*[self::button or self::a or self::label][normalize-space(.)={0} or starts-with(normalize-space(.), {0})]", quoted(text));
+        let path = format!(
+            "//*[self::button or self::a or self::label][normalize-space(.)={0} or starts-with(normalize-space(.), {0})]",
+            quoted(text)
+        );
         for element in self.driver.find_all(By::XPath(path)).await? {
             if element.is_displayed().await? {
                 element.scroll_into_view().await?;
@@ -94,7 +97,11 @@ impl Browser {
                 return Ok(());
             }
         }
-        anyhow::bail!("nothing to click with the text “{text}” on {}: {}", self.driver.current_url().await?, self.text().await?)
+        anyhow::bail!(
+            "nothing to click with the text “{text}” on {}: {}",
+            self.driver.current_url().await?,
+            self.text().await?
+        )
     }
 
     /// # Errors

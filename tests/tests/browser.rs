@@ -77,7 +77,8 @@ async fn set_up(browser: &Browser, link: &str) -> anyhow::Result<()> {
 }
 
 async fn submit(browser: &Browser) -> anyhow::Result<()> {
-    let button = browser.driver.find(thirtyfour::By::Css("main form .button-primary")).await.context("no primary button")?;
+    let button =
+        browser.driver.find(thirtyfour::By::Css("main form .button-primary")).await.context("no primary button")?;
     button.scroll_into_view().await?;
     Ok(button.click().await?)
 }
@@ -86,7 +87,7 @@ async fn import(browser: &Browser, url: &str, people: &Path) -> anyhow::Result<(
     browser.open(&format!("{url}/imports/new")).await?;
     let file = browser.driver.find(thirtyfour::By::Css("input[type=file]")).await.context("no file field")?;
     file.send_keys(people.to_string_lossy()).await?;
-    browser.fill("new_list", "Newsletter").await?;
+    browser.fill("list_name", "Newsletter").await?;
     browser.fill("consent_source", "Sign-up form on our site").await?;
     submit(browser).await?;
     browser.shows("Match").await?;
@@ -117,10 +118,21 @@ async fn launch(browser: &Browser, campaign: &str) -> anyhow::Result<()> {
 
 async fn look_at_every_page(browser: &Browser, url: &str, campaign: &str) -> anyhow::Result<()> {
     let draft = duplicate(browser, campaign).await?;
-    let mut pages: Vec<String> = ["/", "/campaigns", "/campaigns/new", "/lists", "/lists/new", "/subscribers", "/suppressions", "/imports", "/imports/new", "/settings"]
-        .iter()
-        .map(|path| format!("{url}{path}"))
-        .collect();
+    let mut pages: Vec<String> = [
+        "/",
+        "/campaigns",
+        "/campaigns/new",
+        "/lists",
+        "/lists/new",
+        "/subscribers",
+        "/suppressions",
+        "/imports",
+        "/imports/new",
+        "/settings",
+    ]
+    .iter()
+    .map(|path| format!("{url}{path}"))
+    .collect();
     pages.push(campaign.to_owned());
     pages.push(format!("{campaign}/people"));
     pages.push(format!("{url}/lists/1"));

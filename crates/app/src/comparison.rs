@@ -86,7 +86,8 @@ impl Comparison {
         if holds(state, copies) && as_expected {
             self.agreed += 1;
         } else {
-            let words = format!("{recipient}: the ledger says {state}, the world accepted {copies}, expected {expectation:?}");
+            let words =
+                format!("{recipient}: the ledger says {state}, the world accepted {copies}, expected {expectation:?}");
             self.differences.push(words);
         }
     }
@@ -119,7 +120,10 @@ impl Comparison {
         println!("\n{} subscribers marked bounced, their addresses on the suppression list", self.marked);
         println!("{} of {} recipients: the ledger agrees with what the sandbox accepted", self.agreed, self.rows);
         if self.in_doubt > 0 {
-            println!("{} in doubt, of which {} had arrived: that is what in doubt means", self.in_doubt, self.in_doubt_copies);
+            println!(
+                "{} in doubt, of which {} had arrived: that is what in doubt means",
+                self.in_doubt, self.in_doubt_copies
+            );
         }
         for difference in self.differences.iter().take(SHOWN_DIFFERENCES) {
             println!("DIFFERS  {difference}");
@@ -165,7 +169,9 @@ mod tests {
 
     #[test]
     fn a_lost_or_doubled_copy_is_seen() {
-        assert!(holds(DeliveryState::Accepted, 1) && holds(DeliveryState::InDoubt, 1) && holds(DeliveryState::InDoubt, 0));
+        assert!(
+            holds(DeliveryState::Accepted, 1) && holds(DeliveryState::InDoubt, 1) && holds(DeliveryState::InDoubt, 0)
+        );
         assert!(!holds(DeliveryState::Accepted, 0), "lost");
         assert!(!holds(DeliveryState::Accepted, 2) && !holds(DeliveryState::InDoubt, 2), "doubled");
         assert!(!holds(DeliveryState::SoftBounced, 1), "a bounce with a copy");
