@@ -34,9 +34,19 @@ options! {
     "allow_private_targets", "TIDINGS_ALLOW_PRIVATE_TARGETS", "false", "Deliver directly to loopback and private addresses. Only tests and sandboxes need it.";
     "max_connections", "TIDINGS_MAX_CONNECTIONS", "200", "SMTP connections of this process at one time (1 to 5000).";
     "trusted_proxies", "TIDINGS_TRUSTED_PROXIES", "(none)", "Comma-separated IPs whose X-Forwarded-For is believed.";
-    "max_upload_bytes", "TIDINGS_MAX_UPLOAD_BYTES", "21474836480", "Largest CSV upload, in bytes.";
     "log", "TIDINGS_LOG", "info", "Log filter, such as info or info,tidings_worker=debug.";
     "log_format", "TIDINGS_LOG_FORMAT", "text", "text or json.";
+}
+
+/// The reference, for a terminal.
+pub fn print_options() {
+    for option in OPTIONS {
+        println!("{} = {}\n    {}\n    {}\n", option.variable, option.default, option.meaning, in_the_file(option.key));
+    }
+}
+
+fn in_the_file(key: &str) -> String {
+    format!("in the file of --config: {key}")
 }
 
 /// As written in the file or the environment, nothing checked yet.
@@ -55,7 +65,6 @@ struct Raw {
     allow_private_targets: Option<String>,
     max_connections: Option<String>,
     trusted_proxies: Option<String>,
-    max_upload_bytes: Option<String>,
     log: Option<String>,
     log_format: Option<String>,
 }
@@ -75,7 +84,6 @@ pub struct Config {
     pub allow_private_targets: bool,
     pub max_connections: usize,
     pub trusted_proxies: Vec<IpAddr>,
-    pub max_upload_bytes: u64,
     pub log: String,
     pub json_logs: bool,
 }
@@ -134,7 +142,6 @@ impl Raw {
         take("TIDINGS_ALLOW_PRIVATE_TARGETS", &mut self.allow_private_targets);
         take("TIDINGS_MAX_CONNECTIONS", &mut self.max_connections);
         take("TIDINGS_TRUSTED_PROXIES", &mut self.trusted_proxies);
-        take("TIDINGS_MAX_UPLOAD_BYTES", &mut self.max_upload_bytes);
         take("TIDINGS_LOG", &mut self.log);
         take("TIDINGS_LOG_FORMAT", &mut self.log_format);
         if let Some(folder) = variable("TIDINGS_DATA_DIR") {
@@ -183,11 +190,6 @@ impl Raw {
             )?,
             max_connections,
             trusted_proxies: parse_list("trusted_proxies", self.trusted_proxies.as_deref(), "IP addresses")?,
-            max_upload_bytes: parse(
-                "max_upload_bytes",
-                self.max_upload_bytes.as_deref().unwrap_or("21474836480"),
-                "a number of bytes",
-            )?,
             log: self.log.unwrap_or_else(|| "info".to_owned()),
             json_logs,
             data_dir,

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use base64::Engine;
@@ -11,7 +11,6 @@ use base64::engine::general_purpose::STANDARD;
 
 /// The data folder, held by one process at a time.
 pub struct Instance {
-    pub folder: PathBuf,
     /// All tokens and sealed secrets stand on this. Losing it breaks the links in mails already sent.
     pub key: [u8; 32],
     _lock: File,
@@ -28,12 +27,7 @@ impl Instance {
         })?;
         let lock = lock(&folder.join("lock"))?;
         let key = read_or_make_key(&folder.join("instance.key"))?;
-        Ok(Self { folder: folder.to_owned(), key, _lock: lock })
-    }
-
-    #[must_use]
-    pub fn spool(&self) -> PathBuf {
-        self.folder.join("spool")
+        Ok(Self { key, _lock: lock })
     }
 }
 

@@ -36,6 +36,8 @@ enum Command {
     Import(commands::import::ImportArguments),
     /// Print a one-time link that signs a user in: for when the password is lost.
     SignInLink(commands::sign_in_link::SignInLinkArguments),
+    /// List every option of the configuration, with its variable and default.
+    Options,
     /// Run the sandbox of mail providers alone, to point `serve` at.
     Sandbox(commands::sandbox::SandboxArguments),
     /// Measure.
@@ -68,6 +70,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Demo(arguments) => commands::demo::run(arguments, &config).await,
         Command::Import(arguments) => commands::import::run(arguments, config).await,
         Command::SignInLink(arguments) => commands::sign_in_link::run(arguments, config).await,
+        Command::Options => {
+            config::print_options();
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Sandbox(arguments) => commands::sandbox::run(arguments).await,
         Command::Bench(command) => bench::run(command).await,
     }

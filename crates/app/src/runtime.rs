@@ -58,8 +58,6 @@ pub struct Running {
     pub store: Store,
     pub queue: Queue,
     keys: Arc<Keys>,
-    /// Where the web server listens, its port known.
-    pub address: SocketAddr,
     pub public_url: String,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -87,7 +85,6 @@ impl Running {
             store,
             queue,
             keys,
-            address,
             public_url,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),

@@ -118,6 +118,9 @@ struct Email {
     email: String,
 }
 
+/// Address, id, the import that made it, and its place on the list.
+type KnownRow = (String, SubscriberId, Option<i64>, Option<Db<SubscriptionStatus>>);
+
 fn insert_pg(c: &mut PgConnection, slice: &ImportSlice, people: &[Person<'_>], now: UnixMs) -> StoreResult<Made> {
     type Texts = Array<Text>;
     let texts = |part: fn(&'_ Person<'_>) -> String| people.iter().map(part).collect::<Vec<_>>();
@@ -162,7 +165,7 @@ pub(crate) fn known(
     let mut met = Vec::new();
     for some in asked.chunks(LOOKUP_AT_ONCE) {
         let subscription = subscriptions::subscriber_id.eq(subscribers::id).and(subscriptions::list_id.eq(slice.list));
-        let rows: Vec<(String, SubscriberId, Option<i64>, Option<Db<SubscriptionStatus>>)> = subscribers::table
+        let rows: Vec<KnownRow> = subscribers::table
             .left_join(subscriptions::table.on(subscription))
             .filter(subscribers::workspace_id.eq(slice.workspace))
             .filter(subscribers::email.eq_any(some))

@@ -1,5 +1,7 @@
 //! Whole imports on both databases: what ends where, and that a kill at any point changes nothing.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 use std::path::{Path, PathBuf};
 
 use tidings_domain::{ImportState, SubscriptionStatus, SuppressionKind, SuppressionReason, UnixMs, Word};

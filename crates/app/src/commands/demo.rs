@@ -1,8 +1,6 @@
 //! The whole job on a sandbox: import, launch, send, and a comparison of the ledger with what the world really accepted.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use tidings_domain::{CampaignState, DeliveryState};
-use tidings_sandbox::{SHIPPED_CSV, SHIPPED_ROWS, World, WorldOptions, subscribers_csv};
+use tidings_sandbox::{SHIPPED_ROWS, World, WorldOptions};
 use tidings_store::{CampaignId, ListId, Overview, Workspace};
 use tidings_worker::import::{FileImport, start_from_file};
 use tidings_worker::now;
