@@ -72,6 +72,30 @@ where
         answer
     }
 
+    /// Sends a form with a file, its token in the address as our page has it.
+    pub async fn upload(&mut self, path: &str, parts: &[(&str, &str, &[u8])]) -> Answer {
+        const BOUNDARY: &str = "----a-boundary";
+        let mut body = Vec::new();
+        for (name, file_name, bytes) in parts {
+            let file = if file_name.is_empty() { String::new() } else { format!("; filename=\"{file_name}\"") };
+            let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n");
+            body.extend([head.as_bytes(), bytes, b"\r\n"].concat());
+        }
+        body.extend(format!("--{BOUNDARY}--\r\n").into_bytes());
+        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request = test::TestRequest::post()
+            .uri(&format!("{path}?csrf={}", self.token))
+            .insert_header((header::COOKIE, cookies.join("; ")))
+            .insert_header(("sec-fetch-site", "same-origin"))
+            .insert_header(("origin", PUBLIC_URL))
+            .insert_header((header::CONTENT_TYPE, format!("multipart/form-data; boundary={BOUNDARY}")))
+            .set_payload(body);
+        let response = self.service.call(request.to_request()).await.expect("answers");
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = to_bytes(response.into_body()).await.expect("a whole body").to_vec();
+        Answer { status, headers, body }
+    }
+
     fn keep(&mut self, headers: &HeaderMap) {
         for cookie in headers.get_all(header::SET_COOKIE) {
             let text = cookie.to_str().expect("is text");

@@ -3,6 +3,7 @@
 mod browser;
 mod guard;
 mod headers;
+mod imports;
 mod lists;
 mod people;
 mod sessions;
