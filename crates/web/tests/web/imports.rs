@@ -4,8 +4,8 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use tidings_domain::{ColumnTarget, ImportState, RejectKind, UnixMs};
 use tidings_store::{
-    Analysis, Checkpoint, DueImport, Import, ImportColumn, ImportFormat, ImportId, ImportRows, ImportSlice, NewReject, RowParts,
-    SliceResult,
+    Analysis, Checkpoint, DueImport, Import, ImportColumn, ImportFormat, ImportId, ImportRows, ImportSlice, NewReject,
+    RowParts, SliceResult,
 };
 
 use crate::browser::Browser;
@@ -24,12 +24,8 @@ async fn recognise(site: &Site, id: ImportId) {
         column("e-mail", ColumnTarget::Email, "ana@example.org"),
         column("Plan type", ColumnTarget::Attribute("plan_type".into()), "<b>pro</b>"),
     ];
-    let format = ImportFormat {
-        encoding: "UTF-8".into(),
-        delimiter: ";".into(),
-        has_header: true,
-        ..ImportFormat::default()
-    };
+    let format =
+        ImportFormat { encoding: "UTF-8".into(), delimiter: ";".into(), has_header: true, ..ImportFormat::default() };
     let found = Analysis { format, columns, fingerprint: "f".into(), is_clear: true };
     assert!(site.state.store.save_analysis(id, found, UnixMs(2)).await.expect("saves"));
 }
@@ -95,7 +91,10 @@ async fn a_file_goes_from_upload_to_report() {
     assert!(page.select(".import-match b").is_empty(), "a sample is text");
     let twice = browser.post(&format!("{to}/start"), &[("target-0", "email"), ("target-1", "email")]).await;
     assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!(twice.select(".notice-bad p"), ["2 columns are e-mail addresses. Choose one; an import makes one subscriber of each row."]);
+    assert_eq!(
+        twice.select(".notice-bad p"),
+        ["2 columns are e-mail addresses. Choose one; an import makes one subscriber of each row."]
+    );
     let columns = [("target-0", "email"), ("target-1", "attribute"), ("name-1", "My Plan")];
     assert_eq!(browser.post(&format!("{to}/start"), &columns).await.location(), to);
     assert!(browser.get(&to).await.select("#import-live").len() == 1);
@@ -106,7 +105,8 @@ async fn a_file_goes_from_upload_to_report() {
     assert_eq!(page.select(".stat-value"), ["2", "1", "0", "1"]);
     assert_eq!(page.select("td.long"), ["no @ between name and domain"]);
     let rejected = browser.get(&format!("{to}/rejected.csv")).await;
-    let text = "\u{FEFF}e-mail,Plan type,row,kind,column,reason\n'=broken,x,3,invalid,e-mail,no @ between name and domain\n";
+    let text =
+        "\u{FEFF}e-mail,Plan type,row,kind,column,reason\n'=broken,x,3,invalid,e-mail,no @ between name and domain\n";
     assert_eq!(rejected.text(), text);
     assert_eq!(browser.get("/imports").await.select("td .name"), ["people.csv"]);
     std::fs::remove_file(Path::new(&import.path)).expect("was spooled");
@@ -134,8 +134,12 @@ async fn pasted_rows_are_a_file_and_a_cancelled_import_says_so() {
     let mut browser = Browser::new(site.service().await);
     browser.sign_in(&site, ana).await;
     browser.get("/imports/new").await;
-    let pasted: [(&str, &str, &[u8]); 4] =
-        [("list", "", b"new"), ("list_name", "", b"News"), ("consent_source", "", b"counter"), ("pasted", "", b"a@example.org")];
+    let pasted: [(&str, &str, &[u8]); 4] = [
+        ("list", "", b"new"),
+        ("list_name", "", b"News"),
+        ("consent_source", "", b"counter"),
+        ("pasted", "", b"a@example.org"),
+    ];
     let to = browser.upload("/imports/new", &pasted).await.location().to_owned();
     browser.get(&to).await;
     assert_eq!(browser.post(&format!("{to}/cancel"), &[]).await.location(), to);
