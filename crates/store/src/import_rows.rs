@@ -1,31 +1,43 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-/// A window of parsed rows in one piece of memory: three allocations however many rows, so that a window's size is what
+/// A window of parsed rows in one piece of memory: two allocations however many rows, so that a window's size is what
 /// its bytes say. Sorted by address, because an index takes sorted keys several times as fast as random ones.
 #[derive(Debug, Default)]
 pub struct ImportRows {
     text: String,
     rows: Vec<Span>,
+    /// Number and place of the first row that was added: those of the others count from here.
+    first: Option<(i64, u64)>,
 }
 
-/// Where a row's parts lie in the text: one after the other from `start`. Lengths are in bytes.
+/// Where a row's parts lie in the text: one after the other from `start`. Lengths are in bytes. There are many of these, so
+/// they are small.
 #[derive(Debug, Clone, Copy)]
 struct Span {
-    row_no: i64,
+    row: u32,
+    place: u32,
+    place_bytes: u32,
     start: u32,
+    attributes: u32,
     domain: u16,
     email: u16,
     first_name: u16,
     last_name: u16,
-    attributes: u32,
-    record: u32,
 }
 
-/// A valid row to add. Names longer than 65,535 bytes are the caller's to refuse; they are cut here.
-#[derive(Debug, Clone, Copy)]
-pub struct RowParts<'a> {
+/// Where a row stands in the file. Its text is read from there when it is rejected, which few rows are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordPlace {
+    pub offset: u64,
+    pub bytes: u32,
+}
+
+/// A valid row. Rows are added in the file's order. Names longer than 65,535 bytes are the caller's to refuse; they are cut here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportRow<'a> {
     pub row_no: i64,
+    pub place: RecordPlace,
     /// Canonical: `tidings_domain::EmailAddress`.
     pub email: &'a str,
     pub domain: &'a str,
@@ -33,42 +45,31 @@ pub struct RowParts<'a> {
     pub last_name: &'a str,
     /// JSON object of text values.
     pub attributes: &'a str,
-    /// The row as it stands in the file.
-    pub record: &'a str,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ImportRow<'a> {
-    pub row_no: i64,
-    pub email: &'a str,
-    pub domain: &'a str,
-    pub first_name: &'a str,
-    pub last_name: &'a str,
-    pub attributes: &'a str,
-    pub record: &'a str,
 }
 
 impl ImportRows {
     #[must_use]
     pub fn with_capacity(bytes: usize, rows: usize) -> Self {
-        Self { text: String::with_capacity(bytes), rows: Vec::with_capacity(rows) }
+        Self { text: String::with_capacity(bytes), rows: Vec::with_capacity(rows), first: None }
     }
 
-    pub fn push(&mut self, row: RowParts<'_>) {
-        let start = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
+    pub fn push(&mut self, row: ImportRow<'_>) {
+        let (first_row, first_place) = *self.first.get_or_insert((row.row_no, row.place.offset));
+        let start = long(self.text.len());
         let mut put = |part: &str| {
             self.text.push_str(part);
             part.len()
         };
         let span = Span {
-            row_no: row.row_no,
+            row: u32::try_from(row.row_no - first_row).unwrap_or(u32::MAX),
+            place: u32::try_from(row.place.offset - first_place).unwrap_or(u32::MAX),
+            place_bytes: row.place.bytes,
             start,
-            email: narrow(put(row.email)),
-            domain: narrow(row.domain.len()),
-            first_name: narrow(put(cut(row.first_name))),
-            last_name: narrow(put(cut(row.last_name))),
-            attributes: u32::try_from(put(row.attributes)).unwrap_or(u32::MAX),
-            record: u32::try_from(put(row.record)).unwrap_or(u32::MAX),
+            email: short(put(row.email)),
+            domain: short(row.domain.len()),
+            first_name: short(put(cut(row.first_name))),
+            last_name: short(put(cut(row.last_name))),
+            attributes: long(put(row.attributes)),
         };
         self.rows.push(span);
     }
@@ -77,7 +78,7 @@ impl ImportRows {
     pub fn sort(&mut self) {
         let text = &self.text;
         self.rows.sort_unstable_by(|a, b| match email(text, a).cmp(email(text, b)) {
-            Ordering::Equal => a.row_no.cmp(&b.row_no),
+            Ordering::Equal => a.row.cmp(&b.row),
             unequal => unequal,
         });
     }
@@ -103,6 +104,7 @@ impl ImportRows {
     }
 
     fn row(&self, span: &Span) -> ImportRow<'_> {
+        let (first_row, first_place) = self.first.unwrap_or_default();
         let mut rest = self.text.get(span.start as usize..).unwrap_or_default();
         let mut take = |bytes: usize| {
             let (part, after) = rest.split_at(bytes);
@@ -111,13 +113,13 @@ impl ImportRows {
         };
         let email = take(usize::from(span.email));
         ImportRow {
-            row_no: span.row_no,
+            row_no: first_row + i64::from(span.row),
+            place: RecordPlace { offset: first_place + u64::from(span.place), bytes: span.place_bytes },
             email,
             domain: &email[email.len() - usize::from(span.domain)..],
             first_name: take(usize::from(span.first_name)),
             last_name: take(usize::from(span.last_name)),
             attributes: take(span.attributes as usize),
-            record: take(span.record as usize),
         }
     }
 }
@@ -127,8 +129,13 @@ fn email<'a>(text: &'a str, span: &Span) -> &'a str {
     &text[start..start + usize::from(span.email)]
 }
 
-fn narrow(bytes: usize) -> u16 {
+/// A window's own bounds keep all lengths inside; the type's end is only the last resort.
+fn short(bytes: usize) -> u16 {
     u16::try_from(bytes).unwrap_or(u16::MAX)
+}
+
+fn long(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 fn cut(text: &str) -> &str {
@@ -143,19 +150,20 @@ mod tests {
     fn rows_come_back_whole_and_in_order() {
         let mut rows = ImportRows::default();
         for (row_no, email) in [(2, "bo@example.org"), (3, "ana@example.net"), (4, "ana@example.net")] {
-            let record = format!("{email},x");
             let domain = email.split('@').nth(1).unwrap();
+            let place = RecordPlace { offset: 1_000 * u64::try_from(row_no).unwrap(), bytes: 7 };
             let (first_name, last_name, attributes) = ("Zoë", "", r#"{"a":"b"}"#);
-            rows.push(RowParts { row_no, email, domain, first_name, last_name, attributes, record: &record });
+            rows.push(ImportRow { row_no, place, email, domain, first_name, last_name, attributes });
         }
         rows.sort();
-        let read: Vec<_> = rows.range(0..3).map(|r| (r.row_no, r.email, r.domain, r.first_name, r.record)).collect();
+        let read: Vec<_> =
+            rows.range(0..3).map(|r| (r.row_no, r.email, r.domain, r.first_name, r.place.offset)).collect();
         assert_eq!(
             read,
             [
-                (3, "ana@example.net", "example.net", "Zoë", "ana@example.net,x"),
-                (4, "ana@example.net", "example.net", "Zoë", "ana@example.net,x"),
-                (2, "bo@example.org", "example.org", "Zoë", "bo@example.org,x"),
+                (3, "ana@example.net", "example.net", "Zoë", 3_000),
+                (4, "ana@example.net", "example.net", "Zoë", 4_000),
+                (2, "bo@example.org", "example.org", "Zoë", 2_000),
             ]
         );
         assert_eq!(rows.range(2..9).count(), 0);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,8 +13,8 @@ use crate::import_people::{Known, Person, insert_new, known, subscribe_known, up
 use crate::schema::{imports, suppressions};
 use crate::words::Db;
 use crate::{
-    AnyConn, Checkpoint, ImportCounts, ImportId, ImportRow, ImportRows, ListId, NewReject, Store, StoreResult,
-    WorkspaceId, import_rejects, imports as import_table, list_counts,
+    AnyConn, Checkpoint, ImportCounts, ImportId, ImportRow, ImportRows, ListId, NewReject, RecordPlace, Store,
+    StoreResult, WorkspaceId, import_rejects, imports as import_table, list_counts,
 };
 
 /// Values of one IN list when suppressions are looked up.
@@ -40,12 +41,23 @@ pub struct ImportSlice {
     pub bytes_done: i64,
     /// Sorted.
     pub rows: Arc<ImportRows>,
+    pub records: RecordReader,
     pub range: Range<usize>,
     pub invalid: Arc<Vec<NewReject>>,
     pub invalid_range: Range<usize>,
     /// Nothing comes after it.
     pub is_last: bool,
     pub lease_ms: i64,
+}
+
+/// Reads a row's text from the file: what a reject shows. The file is local, so reading in the transaction is quick.
+#[derive(Clone)]
+pub struct RecordReader(pub Arc<dyn Fn(RecordPlace) -> String + Send + Sync>);
+
+impl fmt::Debug for RecordReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecordReader")
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,7 +180,7 @@ struct Rejects(Vec<NewReject>);
 
 impl Rejects {
     fn add(&mut self, row: &ImportRow<'_>, kind: RejectKind, reason: &str, slice: &ImportSlice) {
-        let record = row.record[..row.record.floor_char_boundary(MAX_RECORD_KEPT_BYTES)].to_owned();
+        let record = (slice.records.0)(row.place);
         let (column, reason) = (slice.email_column.clone(), reason.to_owned());
         self.0.push(NewReject { row_no: row.row_no, kind, column, reason, record });
     }

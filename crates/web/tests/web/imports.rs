@@ -4,8 +4,8 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use tidings_domain::{ColumnTarget, ImportState, RejectKind, UnixMs};
 use tidings_store::{
-    Analysis, Checkpoint, DueImport, Import, ImportColumn, ImportFormat, ImportId, ImportRows, ImportSlice, NewReject,
-    RowParts, SliceResult,
+    Analysis, Checkpoint, DueImport, Import, ImportColumn, ImportFormat, ImportId, ImportRow, ImportRows, ImportSlice,
+    NewReject, RecordPlace, RecordReader, SliceResult,
 };
 
 use crate::browser::Browser;
@@ -36,9 +36,9 @@ async fn run(site: &Site) -> Import {
     let due = store.next_import("test".into(), 1_000, UnixMs(3)).await.expect("reads");
     let Some(DueImport::Run(import)) = due else { panic!("nothing to run: {due:?}") };
     let mut rows = ImportRows::default();
-    let (email, domain, record) = ("ana@example.org", "example.org", "ana@example.org;pro");
+    let (email, domain, place) = ("ana@example.org", "example.org", RecordPlace { offset: 17, bytes: 20 });
     let attributes = r#"{"plan_type":"pro"}"#;
-    rows.push(RowParts { row_no: 2, email, domain, first_name: "", last_name: "", attributes, record });
+    rows.push(ImportRow { row_no: 2, place, email, domain, first_name: "", last_name: "", attributes });
     let (column, reason) = ("e-mail".to_owned(), "no @ between name and domain".to_owned());
     let invalid = vec![NewReject { row_no: 3, kind: RejectKind::Invalid, column, reason, record: "=broken;x".into() }];
     let slice = ImportSlice {
@@ -52,6 +52,7 @@ async fn run(site: &Site) -> Import {
         to: Checkpoint { offset: 48, row_no: 3, done: 0 },
         bytes_done: 48,
         rows: Arc::new(rows),
+        records: RecordReader(Arc::new(|_| String::new())),
         range: 0..1,
         invalid: Arc::new(invalid),
         invalid_range: 0..1,

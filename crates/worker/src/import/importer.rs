@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tidings_domain::{ColumnTarget, UnixMs};
-use tidings_store::{Checkpoint, DueImport, Import, ImportSlice, SliceResult, Store};
+use tidings_store::{Checkpoint, DueImport, Import, ImportSlice, RecordReader, SliceResult, Store};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::import::recognise::{Unusable, recognise, reopen};
-use crate::import::window::{Window, Windows};
+use crate::import::window::{Window, Windows, record_reader};
 use crate::import::{ABANDONED_AFTER, LEASE, MAX_SLICE_ROWS, MIN_SLICE_ROWS, POLL, SLICE_TARGET, SWEEP_EVERY};
 use crate::{Looping, Step, now, run_until_stopped};
 
@@ -30,6 +30,7 @@ struct Run {
     list: tidings_store::ListId,
     email_column: String,
     windows: mpsc::Receiver<io::Result<Window>>,
+    records: RecordReader,
     window: Option<Window>,
     /// Items of the window that are committed.
     done: usize,
@@ -88,14 +89,16 @@ impl Importer {
         let (columns, checkpoint) = (import.columns.clone(), import.checkpoint);
         let opened = tokio::task::spawn_blocking(move || {
             let (file, layout) = reopen(Path::new(&path), &format, &print)?;
-            Ok::<_, Unusable>(Windows::open(file, layout, &columns, checkpoint)?)
+            let records = record_reader(std::fs::File::open(&path)?, layout);
+            Ok::<_, Unusable>((Windows::open(file, layout, &columns, checkpoint)?, records))
         });
         match opened.await? {
-            Ok(windows) => {
+            Ok((windows, records)) => {
                 let email = import.columns.iter().find(|c| c.target == ColumnTarget::Email);
                 let email_column = email.map(|c| c.header.clone()).unwrap_or_default();
                 let done = usize::try_from(checkpoint.done).context("the checkpoint is damaged")?;
-                self.run = Some(Run { list, email_column, windows: read_ahead(windows), window: None, done, import });
+                self.run =
+                    Some(Run { list, email_column, windows: read_ahead(windows), records, window: None, done, import });
             }
             Err(unusable) => {
                 self.fail(&import, &unusable).await?;
@@ -136,11 +139,16 @@ impl Importer {
         Ok(Step::DidWork)
     }
 
-    /// Makes the next slice hold the writer as long as [`SLICE_TARGET`], by at most a factor of two at a time.
+    /// Makes the next slice hold the writer about as long as [`SLICE_TARGET`], by small steps, because one slow commit says
+    /// little.
     fn adapt(&mut self, rows: usize, took: Duration) {
-        let rows = rows.max(1) as f64;
+        // The short rest of a window says nothing.
+        if rows < self.slice_rows {
+            return;
+        }
+        let rows = rows as f64;
         let fitting = rows * SLICE_TARGET.as_secs_f64() / took.as_secs_f64().max(1e-6);
-        let bounded = fitting.clamp(self.slice_rows as f64 / 2.0, self.slice_rows as f64 * 2.0);
+        let bounded = fitting.clamp(self.slice_rows as f64 / 1.5, self.slice_rows as f64 * 1.5);
         self.slice_rows = (bounded as usize).clamp(MIN_SLICE_ROWS, MAX_SLICE_ROWS);
     }
 
@@ -239,6 +247,7 @@ fn slice(run: &Run, window: &Window, worker: &str, rows: usize) -> ImportSlice {
         to,
         bytes_done: window.from.offset + (window_bytes as f64 * share) as i64,
         rows: window.rows.clone(),
+        records: run.records.clone(),
         range: run.done.min(valid)..end.min(valid),
         invalid: window.invalid.clone(),
         invalid_range: run.done.max(valid) - valid..end.max(valid) - valid,

@@ -3,7 +3,7 @@ use std::io::{self, Read};
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-use tidings_store::MAX_RECORD_KEPT_BYTES;
+use tidings_store::{MAX_RECORD_KEPT_BYTES, RecordPlace};
 
 use crate::import::MAX_RECORD_BYTES;
 use crate::import::scan::{Cell, Scan, scan};
@@ -98,6 +98,12 @@ impl<R: Read> Records<R> {
     /// The same as text.
     pub fn raw_text(&self) -> Cow<'_, str> {
         self.encoding.decode_without_bom_handling(trim_line_end(self.raw())).0
+    }
+
+    /// Where it stands in the file.
+    pub fn place(&self) -> RecordPlace {
+        let bytes = u32::try_from(self.source.raw_bytes(self.taken)).unwrap_or(u32::MAX);
+        RecordPlace { offset: self.source.offset(), bytes }
     }
 
     pub fn row_no(&self) -> i64 {

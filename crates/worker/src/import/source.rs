@@ -62,13 +62,20 @@ impl<R: Read> Source<R> {
         Ok(())
     }
 
-    pub fn consume(&mut self, bytes: usize) {
-        let taken = &self.buffer[self.start..self.start + bytes];
-        self.offset += match self.utf16 {
+    /// How many bytes of the file the first `bytes` of [`Self::bytes`] are.
+    pub fn raw_bytes(&self, bytes: usize) -> u64 {
+        match self.utf16 {
             None => bytes as u64,
             // A character of four bytes in UTF-8 has two units in UTF-16, every other one; so has what was damaged.
-            Some(_) => 2 * taken.iter().map(|b| u64::from(*b & 0xC0 != 0x80) + u64::from(*b >= 0xF0)).sum::<u64>(),
-        };
+            Some(_) => {
+                let units = |b: &u8| u64::from(*b & 0xC0 != 0x80) + u64::from(*b >= 0xF0);
+                2 * self.bytes()[..bytes].iter().map(units).sum::<u64>()
+            }
+        }
+    }
+
+    pub fn consume(&mut self, bytes: usize) {
+        self.offset += self.raw_bytes(bytes);
         self.start += bytes;
     }
 }

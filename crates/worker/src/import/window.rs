@@ -1,9 +1,11 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tidings_domain::{ColumnTarget, EmailAddress, RejectKind};
-use tidings_store::{Checkpoint, ImportColumn, ImportRows, MAX_RECORD_KEPT_BYTES, NewReject, RowParts};
+use tidings_store::{
+    Checkpoint, ImportColumn, ImportRow, ImportRows, MAX_RECORD_KEPT_BYTES, NewReject, RecordPlace, RecordReader,
+};
 
 use crate::import::cells::{address_text, name_text, push_member, value_text};
 use crate::import::recognise::Layout;
@@ -57,7 +59,7 @@ impl<R: Read> Windows<R> {
     /// # Errors
     /// The file's.
     pub fn next(&mut self) -> io::Result<Window> {
-        let mut rows = ImportRows::with_capacity(WINDOW_BYTES + MAX_RECORD_BYTES, 0);
+        let mut rows = ImportRows::with_capacity(WINDOW_BYTES + MAX_RECORD_BYTES, WINDOW_ROWS);
         let mut invalid = Vec::new();
         let mut invalid_bytes = 0;
         let is_full = |rows: &ImportRows, invalid_bytes| {
@@ -71,7 +73,10 @@ impl<R: Read> Windows<R> {
                     break;
                 }
                 Next::Damaged(damage) => Err(Fault::of_row(damage_text(damage))),
-                Next::Record => self.columns.read(&self.records.record(), self.records.row_no(), &mut rows),
+                Next::Record => {
+                    let (row_no, place) = (self.records.row_no(), self.records.place());
+                    self.columns.read(&self.records.record(), row_no, place, &mut rows)
+                }
             };
             if let Err(fault) = found {
                 let reject = self.reject(fault);
@@ -88,12 +93,32 @@ impl<R: Read> Windows<R> {
     }
 
     fn reject(&self, fault: Fault) -> NewReject {
-        let record = self.records.raw_text();
-        // PostgreSQL's text takes no NUL.
-        let record = record[..record.floor_char_boundary(MAX_RECORD_KEPT_BYTES)].replace('\0', "\u{FFFD}");
+        let record = kept(&self.records.raw_text());
         let Fault { column, reason } = fault;
         NewReject { row_no: self.records.row_no(), kind: RejectKind::Invalid, column, reason, record }
     }
+}
+
+/// As much of a record as is kept. PostgreSQL's text takes no NUL.
+fn kept(record: &str) -> String {
+    record[..record.floor_char_boundary(MAX_RECORD_KEPT_BYTES)].replace('\0', "\u{FFFD}")
+}
+
+/// Reads single records again, for the report. A record that cannot be read any more is shown empty: the row itself is safe.
+pub(crate) fn record_reader(file: File, layout: Layout) -> RecordReader {
+    let file = Mutex::new(file);
+    RecordReader(Arc::new(move |place| {
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = Vec::new();
+        let read = file
+            .seek(SeekFrom::Start(place.offset))
+            .and_then(|_| file.by_ref().take(u64::from(place.bytes)).read_to_end(&mut bytes));
+        let mut records = Records::new(&bytes[..], layout.encoding, layout.delimiter, 0, 0);
+        match (read, records.next()) {
+            (Ok(_), Ok(Next::Record)) => kept(&records.record().text()),
+            _ => String::new(),
+        }
+    }))
 }
 
 fn damage_text(damage: Damage) -> String {
@@ -123,7 +148,6 @@ struct Columns {
     last_name: Option<usize>,
     attributes: Vec<(usize, String)>,
     json: String,
-    record: String,
 }
 
 impl Columns {
@@ -140,12 +164,17 @@ impl Columns {
             last_name: at(ColumnTarget::LastName),
             attributes: columns.iter().enumerate().filter_map(attribute).collect(),
             json: String::new(),
-            record: String::new(),
         }
     }
 
     /// Adds one record to the rows, or says what is wrong with it.
-    fn read(&mut self, record: &Record<'_>, row_no: i64, rows: &mut ImportRows) -> Result<(), Fault> {
+    fn read(
+        &mut self,
+        record: &Record<'_>,
+        row_no: i64,
+        place: RecordPlace,
+        rows: &mut ImportRows,
+    ) -> Result<(), Fault> {
         self.check_shape(record)?;
         let cell = |at: Option<usize>| at.map_or(std::borrow::Cow::Borrowed(""), |i| record.cell(i));
         let email = cell(self.email);
@@ -166,18 +195,14 @@ impl Columns {
             }
         }
         self.json.push_str(if self.json.is_empty() { "{}" } else { "}" });
-        self.record.clear();
-        let text = record.text();
-        let text = &text[..text.floor_char_boundary(MAX_RECORD_KEPT_BYTES)];
-        self.record.extend(text.split('\0'));
-        rows.push(RowParts {
+        rows.push(ImportRow {
             row_no,
+            place,
             email: email.as_str(),
             domain: email.domain(),
             first_name: &first,
             last_name: &last,
             attributes: &self.json,
-            record: &self.record,
         });
         Ok(())
     }

@@ -78,6 +78,7 @@ impl ImportPage {
         let bar = StackedBar::new(n.read, parts.map(|(class, label, n)| (class, label.to_owned(), n)));
         let steps = steps(match import.state {
             ImportState::Uploaded | ImportState::Review => 1,
+            ImportState::Done => 3,
             _ => 2,
         });
         let page = page.titled(format!("Import of {}", import.file_name), Nav::Imports);
