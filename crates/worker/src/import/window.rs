@@ -11,7 +11,8 @@ use crate::import::cells::{address_text, name_text, push_member, value_text};
 use crate::import::recognise::Layout;
 use crate::import::records::{Damage, Next, Record, Records};
 use crate::import::{
-    MAX_CELL_BYTES, MAX_COLUMNS, MAX_NAME_BYTES, MAX_RECORD_BYTES, WINDOW_BYTES, WINDOW_INVALID_BYTES, WINDOW_ROWS,
+    MAX_CELL_BYTES, MAX_COLUMNS, MAX_NAME_BYTES, MAX_RECORD_BYTES, WINDOW_BYTES, WINDOW_INVALID_BYTES,
+    WINDOW_RESERVED_BYTES, WINDOW_ROWS,
 };
 
 /// Some of a file's records, parsed: the valid rows sorted by address, and the invalid ones with their reasons.
@@ -59,7 +60,7 @@ impl<R: Read> Windows<R> {
     /// # Errors
     /// The file's.
     pub fn next(&mut self) -> io::Result<Window> {
-        let mut rows = ImportRows::with_capacity(WINDOW_BYTES + MAX_RECORD_BYTES, WINDOW_ROWS);
+        let mut rows = ImportRows::with_capacity(WINDOW_RESERVED_BYTES, WINDOW_ROWS);
         let mut invalid = Vec::new();
         let mut invalid_bytes = 0;
         let is_full = |rows: &ImportRows, invalid_bytes| {
