@@ -90,7 +90,7 @@ async fn import(browser: &Browser, url: &str, people: &Path) -> anyhow::Result<(
     browser.fill("list_name", "Newsletter").await?;
     browser.fill("consent_source", "Sign-up form on our site").await?;
     submit(browser).await?;
-    browser.shows("Match").await?;
+    browser.shows("What happens").await?;
     browser.click("Start import").await?;
     browser.shows("101").await
 }

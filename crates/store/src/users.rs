@@ -1,5 +1,6 @@
 //! People who sign in, and what they are to a workspace.
 
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use tidings_domain::{Role, Theme, UnixMs};
 
@@ -64,6 +65,10 @@ impl Store {
     /// The database's own.
     pub async fn set_up(&self, token: TokenHash, admin: NewAdmin, now: UnixMs) -> StoreResult<FirstAdmin> {
         self.write(move |conn| {
+            // Two with links of their own at once: on PostgreSQL the second waits here. SQLite has one writer anyway.
+            if let AnyConn::Pg(pg) = conn {
+                pg.batch_execute("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")?;
+            }
             if has_users(conn)? {
                 return Ok(FirstAdmin::Closed);
             }

@@ -74,7 +74,9 @@ impl World {
         let rows = self.data().subscribers(Some(self.list), "", None, 100_000).await.unwrap();
         let line = |row: tidings_store::SubscriberRow| {
             let (s, status) = (row.subscriber, row.subscription.map_or("-", |s| s.as_str()));
-            let attributes: serde_json::Value = serde_json::from_str(&s.attributes).unwrap();
+            // In the order of their names, whatever other crates ask of serde_json.
+            let attributes: std::collections::BTreeMap<String, String> = serde_json::from_str(&s.attributes).unwrap();
+            let attributes = serde_json::to_string(&attributes).unwrap();
             format!("{} {} {} {attributes} {status}", s.email, s.first_name, s.last_name)
         };
         let mut lines: Vec<String> = rows.into_iter().map(line).collect();
