@@ -1,7 +1,7 @@
 //! Imports of subscribers from CSV files of any size, in memory that does not grow with them.
 //!
-//! A file goes three ways: [`recognise`] looks at its beginning and says how to read it; a thread reads it in *windows* of
-//! parsed rows ([`window`]), each sorted by address; the [`Importer`] commits a window in short slices, each with its
+//! A file goes three ways: [`recognise()`] looks at its beginning and says how to read it; a thread reads it in *windows* of
+//! parsed rows (`window`), each sorted by address; the [`Importer`] commits a window in short slices, each with its
 //! checkpoint in the same transaction. A kill at any point costs at most one slice, which had not been counted.
 
 mod bench;
