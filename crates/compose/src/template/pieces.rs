@@ -2,6 +2,8 @@ use super::Complaint;
 
 /// How much of a tag a complaint quotes.
 const QUOTE_CHARS: usize = 40;
+/// `{{` and `{%`.
+const OPEN_BYTES: usize = 2;
 
 /// A template, cut into what is printed as it stands and what is a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +65,8 @@ fn next_tag(text: &str) -> Option<(usize, TagKind)> {
 /// A closing mark inside quotes does not close; but where a quotation mark has no partner on its line, the first one does, so that
 /// one forgotten mark is not answered with the rest of the page.
 fn tag_length(tag: &str, kind: TagKind) -> Option<usize> {
-    let first = tag.find(kind.close()).map(|at| at + kind.close().len());
+    // Not before the opening mark ends: in `{%}` the two share a character, and nothing is closed.
+    let first = tag[OPEN_BYTES..].find(kind.close()).map(|at| OPEN_BYTES + at + kind.close().len());
     let unquoted = unquoted_length(tag, kind).filter(|length| first == Some(*length) || !tag[..*length].contains('\n'));
     unquoted.or(first)
 }
@@ -71,7 +74,7 @@ fn tag_length(tag: &str, kind: TagKind) -> Option<usize> {
 fn unquoted_length(tag: &str, kind: TagKind) -> Option<usize> {
     let bytes = tag.as_bytes();
     let close = kind.close().as_bytes();
-    let (mut at, mut quote) = (2, None);
+    let (mut at, mut quote) = (OPEN_BYTES, None);
     while at < bytes.len() {
         match (quote, bytes[at]) {
             (Some(_), b'\\') => at += 1,
@@ -114,10 +117,12 @@ mod tests {
         assert_eq!(shape("{{ 'it\\'s }}' }}"), "<1 {{ 'it\\'s }}' }}>");
         assert_eq!(shape("@media{#top{x:{y}}}"), "[@media{#top{x:{y}}}]");
         assert_eq!(shape(""), "");
+        assert_eq!(shape("{%}%}"), "<1 {%}%}>");
     }
 
     #[test]
     fn an_open_tag_is_named_with_its_line() {
+        pieces("{%}").expect_err("its marks share a character");
         let complaint = pieces("a\nb {{ first_name \n c").expect_err("open");
         assert_eq!(
             complaint.to_string(),
