@@ -26,7 +26,7 @@ pub const WINDOW_INVALID_BYTES: usize = 4 * 1024 * 1024;
 /// What is reserved for a window's text; only what is used is ever touched. So much that the allocator maps it apart and gives it
 /// back at once: glibc keeps freed blocks of up to 32 MiB, which would hold the memory of two more windows.
 pub const WINDOW_RESERVED_BYTES: usize = 33 * 1024 * 1024;
-pub const WINDOW_ROWS: usize = 120_000;
+pub const WINDOW_ROWS: usize = 100_000;
 
 /// How long a slice should hold the database's one writer, and the rows it may have.
 pub const SLICE_TARGET: Duration = Duration::from_millis(80);
