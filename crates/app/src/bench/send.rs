@@ -79,10 +79,10 @@ impl Used {
 fn report(arguments: &SendArguments, floor: &Used, sent: &Used, ready: f64, peak: f64) -> String {
     let n = arguments.messages;
     let mut out = String::new();
-    let _ = writeln!(out, "{:<28}{:>14}{:>18}", "", "messages/s", "our CPU ms/message");
+    let _ = writeln!(out, "{:<28}{:>14}{:>22}", "", "messages/s", "our CPU ms/message");
     let _ =
-        writeln!(out, "{:<28}{:>14.0}{:>18.3}", "bare loop, same transaction", floor.a_second(n), floor.cpu_ms_each(n));
-    let _ = writeln!(out, "{:<28}{:>14.0}{:>18.3}", "campaign", sent.a_second(n), sent.cpu_ms_each(n));
+        writeln!(out, "{:<28}{:>14.0}{:>22.3}", "bare loop, same transaction", floor.a_second(n), floor.cpu_ms_each(n));
+    let _ = writeln!(out, "{:<28}{:>14.0}{:>22.3}", "campaign", sent.a_second(n), sent.cpu_ms_each(n));
     let _ = writeln!(out, "ratio to the floor: {:.2} in CPU", sent.cpu_ms_each(n) / floor.cpu_ms_each(n).max(0.001));
     let _ = writeln!(out, "peak memory: {peak:.0} MiB ({ready:.0} MiB with {n} jobs queued, before sending)");
     out
