@@ -44,7 +44,6 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Entry {
     name: String,
-    label: String,
     mx: Vec<String>,
     domains: Vec<String>,
     connections: u32,
@@ -56,7 +55,6 @@ struct Entry {
 
 struct Provider {
     name: Arc<str>,
-    label: String,
     limits: Limits,
 }
 
@@ -120,15 +118,6 @@ impl ProviderTable {
         self.named(provider).map_or(self.default, |known| known.limits)
     }
 
-    /// The name for people.
-    #[must_use]
-    pub fn label(&self, provider: &str) -> String {
-        match self.named(provider) {
-            Some(known) => known.label.clone(),
-            None => provider.strip_prefix("mx:").unwrap_or(provider).to_owned(),
-        }
-    }
-
     fn named(&self, name: &str) -> Option<&Provider> {
         self.providers.iter().find(|provider| &*provider.name == name)
     }
@@ -155,8 +144,8 @@ impl ProviderTable {
         if self.named(name).is_some() || name.is_empty() || name.contains(':') {
             fault("the name is taken, empty or has a colon".to_owned());
         }
-        if entry.label.is_empty() || *connections == 0 || *messages_per_connection == 0 || *per_second <= 0.0 {
-            fault("a label and limits above zero are needed".to_owned());
+        if *connections == 0 || *messages_per_connection == 0 || *per_second <= 0.0 {
+            fault("limits above zero are needed".to_owned());
         }
         if entry.mx.is_empty() {
             fault("no mail hosts: nothing can match".to_owned());
@@ -181,7 +170,7 @@ impl ProviderTable {
             messages_per_connection: *messages_per_connection,
             per_second: *per_second,
         };
-        self.providers.push(Provider { name: name.as_str().into(), label: entry.label.clone(), limits });
+        self.providers.push(Provider { name: name.as_str().into(), limits });
     }
 
     fn check_samples(&self, entry: &Entry, faults: &mut Vec<String>) {
@@ -214,6 +203,8 @@ fn canonical(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tidings_domain::provider_label;
+
     use super::*;
 
     #[test]
@@ -237,8 +228,9 @@ mod tests {
     #[test]
     fn names_limits_and_domains() {
         let table = ProviderTable::builtin().unwrap();
-        assert_eq!(table.label("yahoo"), "Yahoo and AOL");
-        assert_eq!(table.label("mx:hoster.example"), "hoster.example");
+        for known in &table.providers {
+            assert_ne!(provider_label(&known.name), &*known.name, "a provider of the table has no label");
+        }
         assert_eq!(table.limits("apple").messages_per_connection, 5);
         assert_eq!(table.limits("mx:hoster.example"), table.default);
         assert_eq!(table.of_recipient_domain("Gmail.com").as_deref(), Some("google"));
@@ -248,7 +240,7 @@ mod tests {
     fn faults(mx: &str, is: &str, is_not: &str) -> String {
         let text = format!(
             "default = {{ connections = 1, messages_per_connection = 1, per_second = 1.0 }}\n\
-             [[provider]]\nname = 'a'\nlabel = 'A'\nmx = {mx}\ndomains = []\nconnections = 1\n\
+             [[provider]]\nname = 'a'\nmx = {mx}\ndomains = []\nconnections = 1\n\
              messages_per_connection = 1\nper_second = 1.0\nis = {is}\nis_not = {is_not}\n"
         );
         ProviderTable::parse(&text).err().map(|e| e.to_string()).unwrap_or_default()

@@ -19,6 +19,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The database has no room left to write. Both databases say so in words only (SQLITE_FULL; SQLSTATE 53100).
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        use diesel::result::Error;
+        let Self::Query(Error::DatabaseError(_, info)) = self else { return false };
+        ["database or disk is full", "No space left on device"].iter().any(|words| info.message().contains(words))
+    }
+
     /// The statement is refused for what stands in it, and would be refused again.
     #[must_use]
     pub fn is_about_content(&self) -> bool {

@@ -5,6 +5,7 @@ mod assets;
 pub mod chart;
 mod config;
 mod csrf;
+mod disk;
 mod envelope;
 mod filters;
 mod flash;

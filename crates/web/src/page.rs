@@ -15,7 +15,7 @@ use crate::flash::{self, Flash};
 use crate::guard::Admitted;
 use crate::problem::{WebError, WebResult};
 use crate::text::When;
-use crate::{WebState, Who, csrf, secret, text};
+use crate::{WebState, Who, csrf, disk, secret, text};
 
 /// The entry of the navigation that is lit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,6 +68,8 @@ pub struct Page {
     pub zone: Tz,
     /// Passwords pass in the clear over a network.
     pub is_exposed: bool,
+    /// Bytes left on the disk, when they are too few to go on.
+    pub low_disk: Option<u64>,
     form_cookie: Option<Cookie<'static>>,
     is_fragment: bool,
 }
@@ -152,6 +154,7 @@ impl Page {
             flashes,
             now: state.now(),
             is_exposed: state.config.is_exposed(),
+            low_disk: disk::low(&state.config.spool_dir),
             form_cookie,
             is_fragment,
         })

@@ -107,6 +107,11 @@ impl WebError {
                 "The form did not arrive in time, so nothing was changed.",
                 "Go back and send it again.",
             ),
+            Self::Store(error) if error.is_disk_full() => Problem::new(
+                "The disk is full",
+                "The database has no room to record this, so nothing was changed. Sending and imports wait, and nothing is lost.",
+                "Ask the operator to make room on the disk, then try again.",
+            ),
             Self::Store(_) | Self::Internal(_) => Problem::new(
                 "Something broke on our side",
                 "What you sent may not have been saved. Campaigns that are being sent are not affected.",

@@ -1,3 +1,4 @@
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -44,7 +45,10 @@ pub fn start_logging(config: &Config) {
         eprintln!("tidings: the log filter {:?} is not valid ({error}); using info", config.log);
         EnvFilter::new("info")
     });
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let started = if config.json_logs { builder.json().try_init() } else { builder.try_init() };
     if let Err(error) = started {
         eprintln!("tidings: no log: {error}");

@@ -12,8 +12,9 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::rate::{Rate, RateMeter};
+use super::stuck::DiskFull;
 use super::tally::Tally;
-use crate::WebState;
+use crate::{WebState, disk};
 
 /// How often the numbers are read while somebody watches.
 const EVERY: Duration = Duration::from_secs(1);
@@ -28,6 +29,8 @@ pub struct Look {
     pub rate: Rate,
     /// When one of its numbers last changed, as far as this process saw.
     pub moved_at: Option<UnixMs>,
+    /// The ledger has no room to grow.
+    pub disk: Option<DiskFull>,
     pub at: UnixMs,
 }
 
@@ -122,7 +125,14 @@ async fn look(state: &WebState, data: &Workspace, id: CampaignId, meter: &mut Ra
     // Deferrals and a growing audience are progress, too, though no part of the rate.
     meter.look(at, tally.settled());
     meter.saw(at, (tally.total(), tally.open(), tally.ahead()));
-    Ok(Look { overview, queue: state.queue.snapshot().await, rate: meter.rate(), moved_at: meter.moved_at(), at })
+    Ok(Look {
+        overview,
+        queue: state.queue.snapshot().await,
+        rate: meter.rate(),
+        moved_at: meter.moved_at(),
+        disk: full_disk(state),
+        at,
+    })
 }
 
 /// A fresh look for a page that is loaded whole, with the rate that an updater has seen, if one runs.
@@ -137,6 +147,13 @@ pub async fn fresh(state: &WebState, data: &Workspace, id: CampaignId) -> StoreR
         queue: state.queue.snapshot().await,
         rate: seen.as_ref().map(|look| look.rate).unwrap_or_default(),
         moved_at: seen.and_then(|look| look.moved_at),
+        disk: full_disk(state),
         at: state.now(),
     })
+}
+
+/// Only a ledger in a file of ours shares its disk with the uploads.
+fn full_disk(state: &WebState) -> Option<DiskFull> {
+    let low = || disk::low(&state.config.spool_dir).map(|free_bytes| DiskFull { free_bytes });
+    state.store.is_embedded().then(low).flatten()
 }

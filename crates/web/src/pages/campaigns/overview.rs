@@ -137,7 +137,7 @@ pub fn view(look: &Look, page: &Page) -> LiveView {
         speed_line: speed_line(look, &tally, clock),
         stats: stats(overview, &tally),
         pace: pace::explain(overview, &look.queue, look.at, clock),
-        stuck: stuck::diagnose(overview, &look.queue, look.moved_at, look.at),
+        stuck: stuck::diagnose(overview, &look.queue, look.disk, look.moved_at, look.at),
         attention: head.attention.clone(),
         in_doubt: tally.of(DeliveryState::InDoubt),
         skipped: overview.skipped.iter().map(|(reason, n)| (wording::skipped(reason).to_owned(), *n)).collect(),

@@ -203,7 +203,7 @@ mod tests {
         let pace = says(&overview, vec![held.clone(), google, shard("yahoo", 50_000, Standing::Free)]);
         assert_eq!(
             pace.sentence,
-            "Limited by Gmail: at most 20/s (9,100 left there, about 8 min). Microsoft waits about 45 s more, as it asked."
+            "Limited by Gmail and Google Workspace: at most 20/s (9,100 left there, about 8 min). Microsoft waits about 45 s more, as it asked."
         );
 
         let alone = says(&overview, vec![held]);

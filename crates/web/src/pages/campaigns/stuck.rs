@@ -24,11 +24,33 @@ pub struct Stuck {
     pub command: &'static str,
 }
 
+/// The ledger is on a disk without room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskFull {
+    pub free_bytes: u64,
+}
+
 /// `moved_at`: when a number of the campaign last changed, as far as this process saw.
-pub fn diagnose(overview: &Overview, queue: &Snapshot, moved_at: Option<UnixMs>, now: UnixMs) -> Option<Stuck> {
+pub fn diagnose(
+    overview: &Overview,
+    queue: &Snapshot,
+    disk: Option<DiskFull>,
+    moved_at: Option<UnixMs>,
+    now: UnixMs,
+) -> Option<Stuck> {
     let head = &overview.head;
     if !head.state.is_active() || head.paused_at_ms.is_some() {
         return None;
+    }
+    if let Some(DiskFull { free_bytes }) = disk {
+        return Some(Stuck {
+            title: format!("“{}” waits: the disk is full", head.name),
+            detail: format!(
+                "{} MiB are left, so what is sent can no longer be recorded, and nothing is sent unrecorded. Make room; it goes on by itself.",
+                free_bytes >> 20
+            ),
+            command: "",
+        });
     }
     let state = wording::campaign_state(head.state);
     let since = now.since(UnixMs(entered_at(overview)));
@@ -93,7 +115,7 @@ mod tests {
 
     fn diagnosis(overview: &Overview, shards: Vec<tidings_queue::ShardStatus>) -> Option<String> {
         let queue = Snapshot { shards, ..Snapshot::default() };
-        diagnose(overview, &queue, None, NOW).map(|stuck| stuck.title)
+        diagnose(overview, &queue, None, None, NOW).map(|stuck| stuck.title)
     }
 
     fn still_for(ms: i64) -> Overview {
@@ -112,6 +134,14 @@ mod tests {
         );
         overview.head.sending_at_ms = Some(NOW.0 - 59_000);
         assert_eq!(diagnosis(&overview, vec![]), None, "it may just be starting");
+    }
+
+    #[test]
+    fn a_full_disk_explains_a_wait_at_once() {
+        let (overview, full) = (still_for(1_000), Some(DiskFull { free_bytes: 3 << 20 }));
+        let stuck = diagnose(&overview, &Snapshot::default(), full, None, NOW).unwrap();
+        assert_eq!(stuck.title, "“Spring” waits: the disk is full");
+        assert!(stuck.detail.starts_with("3 MiB are left"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! States, reasons and refusals in words for who never read an RFC.
 
-use tidings_domain::{BounceClass, CampaignState, DeliveryState, SkipReason, Word};
+use tidings_domain::{BounceClass, CampaignState, DeliveryState, SkipReason, Word, provider_label};
 
 /// A bounce class in words: what happened, and what to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,18 +197,13 @@ pub const fn campaign_state(state: CampaignState) -> &'static str {
     }
 }
 
-/// A provider's name as people know it. `mx:` names an operator that no table knows, by the domain of its mail servers.
+/// A provider's name as people know it.
 pub fn provider(name: &str) -> String {
     match name {
         "" => "Not looked up yet".to_owned(),
-        "google" => "Gmail".to_owned(),
-        "microsoft" => "Microsoft".to_owned(),
-        "yahoo" => "Yahoo".to_owned(),
-        "apple" => "Apple iCloud".to_owned(),
-        other => match other.strip_prefix("mx:") {
-            Some(domain) => domain.to_owned(),
-            None => capitalised(other),
-        },
+        // A domain stays as it is written.
+        unknown if unknown.starts_with("mx:") => provider_label(unknown).to_owned(),
+        known => capitalised(provider_label(known)),
     }
 }
 
@@ -230,6 +225,8 @@ mod tests {
         assert_eq!(reason(DeliveryState::HardBounced, "bad_address"), "No such mailbox");
         assert_eq!(reason(DeliveryState::Failed, "disk full"), "Disk full");
         assert_eq!(provider("mx:mail.example"), "mail.example");
-        assert_eq!(provider("gmx"), "Gmx");
+        assert_eq!(provider("fastmail"), "Fastmail");
+        assert_eq!(provider("brightmail"), "Brightmail");
+        assert_eq!(provider(""), "Not looked up yet");
     }
 }

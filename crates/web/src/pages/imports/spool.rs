@@ -80,7 +80,6 @@ impl Drop for Spool {
 }
 
 fn check_room(path: &Path, expected: u64) -> Result<(), SpoolError> {
-    let disk = rustix::fs::statvfs(path).map_err(io::Error::from)?;
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let free = crate::disk::free_bytes(path)?;
     if free.saturating_sub(expected) < MIN_FREE_BYTES { Err(SpoolError::DiskFull { free }) } else { Ok(()) }
 }
