@@ -1,7 +1,7 @@
 use tidings_domain::{BounceClass, Consequence, Phase, Reply, ReplyClass, Verdict};
 
-use crate::consequence::{is_about_recipient, is_before_recipient, verdict};
-use crate::rules::RULES;
+use crate::consequence::verdict;
+use crate::rules::{RULES, Rule, Said};
 
 /// What a negative reply at `phase` says. `provider` is the name of the group that the peer belongs to; rules for
 /// other providers are not looked at.
@@ -10,21 +10,21 @@ use crate::rules::RULES;
 #[must_use]
 pub fn classify(phase: Phase, reply: &Reply, provider: &str) -> Verdict {
     let permanent = reply.class() == ReplyClass::Permanent;
-    let before_recipient = is_before_recipient(phase);
-    let rule =
-        RULES.matching(phase, reply, provider).find(|rule| !(before_recipient && is_about_recipient(rule.class)));
-    match rule {
-        Some(rule) => {
-            let mut found = verdict(rule.class, permanent, phase, &rule.name);
-            found.knob = rule.knob.or(found.knob);
-            found.hold = rule.hold.or(found.hold);
-            if rule.class == BounceClass::Authentication && rule.providers.is_empty() {
-                one_servers_opinion(&mut found, permanent);
-            }
-            found
-        }
+    match RULES.matching(phase, &Said::from(reply), provider).find(|rule| rule.may_hold(phase)) {
+        Some(rule) => of_rule(rule, permanent, phase),
         None => by_basic_code(phase, reply.code, permanent),
     }
+}
+
+/// What a rule that fired says.
+pub(crate) fn of_rule(rule: &Rule, permanent: bool, phase: Phase) -> Verdict {
+    let mut found = verdict(rule.class, permanent, phase, &rule.name);
+    found.knob = rule.knob.or(found.knob);
+    found.hold = rule.hold.or(found.hold);
+    if rule.class == BounceClass::Authentication && rule.providers.is_empty() {
+        one_servers_opinion(&mut found, permanent);
+    }
+    found
 }
 
 /// A large provider that finds the mail unauthenticated speaks for many recipients, and the campaign stops. A single
@@ -35,7 +35,7 @@ fn one_servers_opinion(verdict: &mut Verdict, permanent: bool) {
 }
 
 /// Nothing is known but the code and when it came.
-fn by_basic_code(phase: Phase, code: u16, permanent: bool) -> Verdict {
+pub(crate) fn by_basic_code(phase: Phase, code: u16, permanent: bool) -> Verdict {
     use BounceClass as B;
     let class = match (phase, code) {
         (Phase::Auth, _) => B::RelayAuth,
@@ -58,6 +58,7 @@ fn by_basic_code(phase: Phase, code: u16, permanent: bool) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::consequence::is_before_recipient;
     use tidings_domain::{EnhancedCode, Word};
 
     fn sample(phase: Phase, provider: &str, text: &str) -> Verdict {

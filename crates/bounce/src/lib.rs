@@ -1,4 +1,7 @@
-//! Bytes → facts: what a reply says, and what follows from it.
+//! Bytes → facts: what a reply or a mail that came back says, and what follows from it.
+//!
+//! [`read`] takes a mail to a [`Report`]: a delivery report (RFC 3464, RFC 6533, or the free text of programs and
+//! providers that follow neither), a feedback report (RFC 5965), or one of the mails that have no consequence.
 //!
 //! [`classify`] reads a reply in this order: rules for one provider, families of texts, the enhanced code (RFC 3463),
 //! the basic code with the phase it came in. The rules are data (`data/*.toml`), each with samples that must and must
@@ -8,11 +11,15 @@
 mod classify;
 mod consequence;
 mod escalate;
+mod mail;
 mod normalise;
 mod problem;
+mod report;
 mod rules;
 
 pub use classify::classify;
 pub use escalate::{BAD_ADDRESS_PERSISTS, BAD_DOMAIN_PERSISTS, escalate};
+pub use mail::MAX_BYTES;
 pub use normalise::normalise;
 pub use problem::classify_problem;
+pub use report::{Feedback, Report, ReportedRecipient, Ties, read};

@@ -5,6 +5,8 @@ use regex::bytes::{RegexSet, RegexSetBuilder};
 use serde::Deserialize;
 use tidings_domain::{BounceClass, EnhancedCode, Knob, Phase, Reply, Word};
 
+use crate::consequence::{is_about_recipient, is_before_recipient};
+
 /// The rules as they are carried, in the order of evaluation.
 const FILES: [&str; 3] =
     [include_str!("../data/providers.toml"), include_str!("../data/texts.toml"), include_str!("../data/codes.toml")];
@@ -12,6 +14,9 @@ const FILES: [&str; 3] =
 /// Compiled once: the file is part of the program, and a test reads every rule.
 pub(crate) static RULES: LazyLock<Rules> =
     LazyLock::new(|| Rules::parse(&FILES).expect("the rules are part of the program and read by its tests"));
+
+/// States of the text automaton that are kept; the default is too few for a set of this size, and then it is slow.
+pub(crate) const AUTOMATON_BYTES: usize = 32 << 20;
 
 pub(crate) struct Rules {
     pub rules: Vec<Rule>,
@@ -56,6 +61,8 @@ pub(crate) struct Rule {
     pub providers: Vec<String>,
     codes: Vec<String>,
     enhanced: Vec<String>,
+    /// Asks for words, not for codes alone.
+    pub has_text: bool,
     pub phases: Vec<Phase>,
     pub class: BounceClass,
     /// Instead of what the class turns and holds.
@@ -75,25 +82,54 @@ impl Rules {
         let mut texts = Vec::new();
         for file in files {
             let file: File = toml::from_str(file).map_err(|e| e.to_string())?;
-            for mut entry in file.rule {
-                texts.push(std::mem::take(&mut entry.text));
+            for entry in file.rule {
+                texts.push(entry.text.clone());
                 rules.push(Rule::new(entry)?);
             }
         }
         // ASCII rules over bytes: replies are English, and Unicode classes make the automaton many times larger.
-        let texts =
-            RegexSetBuilder::new(texts).case_insensitive(true).unicode(false).build().map_err(|e| e.to_string())?;
+        let mut builder = RegexSetBuilder::new(texts);
+        builder.case_insensitive(true).unicode(false).size_limit(AUTOMATON_BYTES).dfa_size_limit(AUTOMATON_BYTES);
+        let texts = builder.build().map_err(|e| e.to_string())?;
         Ok(Self { rules, texts })
     }
 
     /// The rules that match, in order.
-    pub fn matching<'a>(&'a self, phase: Phase, reply: &'a Reply, provider: &'a str) -> impl Iterator<Item = &'a Rule> {
-        let code = reply.code.to_string();
-        let enhanced = reply.enhanced.or_else(|| enhanced_anywhere(reply)).map(|e| e.to_string()).unwrap_or_default();
-        let hits = self.texts.matches(reply.text().as_bytes());
+    pub fn matching<'a>(&'a self, phase: Phase, said: &Said, provider: &'a str) -> impl Iterator<Item = &'a Rule> {
+        let code = said.code.to_string();
+        let enhanced = said.enhanced.map(|e| e.to_string()).unwrap_or_default();
+        let hits = self.texts.matches(said.text.as_bytes());
         // The set yields its hits in the order of the rules.
         let rules: Vec<&Rule> = hits.iter().map(|index| &self.rules[index]).collect();
         rules.into_iter().filter(move |rule| rule.fits(phase, &code, &enhanced, provider))
+    }
+
+    /// Of these only rules that ask for words; only rules that may hold at that phase.
+    pub fn by_text<'a>(&'a self, phase: Phase, said: &Said, provider: &'a str) -> impl Iterator<Item = &'a Rule> {
+        self.matching(phase, said, provider).filter(move |rule| rule.has_text && rule.may_hold(phase))
+    }
+
+    /// Only rules that go by codes alone.
+    pub fn by_code<'a>(&'a self, phase: Phase, said: &Said, provider: &'a str) -> impl Iterator<Item = &'a Rule> {
+        let code = said.code.to_string();
+        let enhanced = said.enhanced.map(|e| e.to_string()).unwrap_or_default();
+        let rules = self.rules.iter().filter(move |rule| !rule.has_text && rule.may_hold(phase));
+        rules.filter(move |rule| rule.fits(phase, &code, &enhanced, provider))
+    }
+}
+
+/// What a rule looks at.
+pub(crate) struct Said {
+    pub code: u16,
+    pub enhanced: Option<EnhancedCode>,
+    /// One line.
+    pub text: String,
+}
+
+impl From<&Reply> for Said {
+    fn from(reply: &Reply) -> Self {
+        let enhanced = reply.enhanced.or_else(|| enhanced_anywhere(reply));
+        Self { code: reply.code, enhanced, text: reply.text() }
     }
 }
 
@@ -114,6 +150,7 @@ impl Rule {
         Ok(Self {
             class,
             knob,
+            has_text: !entry.text.is_empty(),
             phases: phases.map_err(|e| fault(&e))?,
             name: entry.name,
             providers: entry.provider,
@@ -123,6 +160,11 @@ impl Rule {
             is: entry.is,
             is_not: entry.is_not,
         })
+    }
+
+    /// What is about the recipient cannot be meant before he was named.
+    pub fn may_hold(&self, phase: Phase) -> bool {
+        !(is_before_recipient(phase) && is_about_recipient(self.class))
     }
 
     fn fits(&self, phase: Phase, code: &str, enhanced: &str, provider: &str) -> bool {

@@ -1,0 +1,182 @@
+use tidings_domain::{ReportKind, ReportedAction};
+
+use super::delivery_status::{DeliveryStatus, cut, empty};
+use super::judge::{phase_of, quoted_host};
+use super::marks::MARKS;
+use super::{Feedback, Report, ReportedRecipient, Ties, address, notice};
+use crate::mail::{Fields, MAX_BYTES, Mail, decode_words, plain_text};
+
+/// Octets of a notice in which marks are looked for.
+const MAX_MARKED_BYTES: usize = 4 * 1024;
+const MAX_EXPLANATION_BYTES: usize = 2 * 1024;
+
+/// Reads a mail that came back. Takes any octets, never fails, and looks at no more than [`MAX_BYTES`] of them.
+#[must_use]
+pub fn read(mail: &[u8]) -> Report {
+    let cut = mail.len() > MAX_BYTES;
+    let mail = Mail::read(mail);
+    let texts = Texts::of(&mail);
+    let mut ties = Ties::read(&mail.fields);
+    let ours = ties.addresses.clone();
+    texts.originals(&mail, |original| ties.add_original(original));
+    let mut report = Report {
+        kind: ReportKind::Unreadable,
+        recognised_by: "no-header".to_owned(),
+        recipients: Vec::new(),
+        feedback: None,
+        reporting_mta: None,
+        ties,
+        cut,
+    };
+    if mail.fields.is_empty() {
+        return report;
+    }
+    match texts.machine(&mail) {
+        Some(Machine::Status(status)) => report.by_status(status, &texts, &ours),
+        Some(Machine::Feedback(feedback)) => report.by_feedback(feedback),
+        None => report.by_words(&mail, &texts, ours),
+    }
+    for recipient in &mut report.recipients {
+        recipient.verdict = recipient.judge("");
+    }
+    report
+}
+
+/// The words of a mail, apart from the message that it returns.
+struct Texts {
+    whole: String,
+    /// Where the notice ends within `whole`.
+    notice: std::ops::Range<usize>,
+    original: Option<std::ops::Range<usize>>,
+}
+
+enum Machine {
+    Status(DeliveryStatus),
+    Feedback(Feedback),
+}
+
+impl Texts {
+    fn of(mail: &Mail) -> Self {
+        let readable = |kind: &str| {
+            let before = mail.parts.iter().take_while(|p| !is_original(&p.kind));
+            let texts = before.filter(|p| p.kind == kind).map(super::super::mail::Part::text);
+            texts.filter(|t| !t.trim().is_empty()).collect::<Vec<_>>().join("\n")
+        };
+        let mut whole = readable("text/plain");
+        if whole.is_empty() {
+            whole = plain_text(&readable("text/html"));
+        }
+        let (words, original) = notice::split(&whole);
+        let (notice, len) = (0..words.len(), whole.len());
+        let original = original.map(|text| len - text.len()..len);
+        Self { whole, notice, original }
+    }
+
+    fn notice(&self) -> &str {
+        &self.whole[self.notice.clone()]
+    }
+
+    /// Calls for the header of each original that the mail returns.
+    fn originals(&self, mail: &Mail, mut each: impl FnMut(&Fields)) {
+        for part in mail.parts.iter().filter(|p| is_original(&p.kind)) {
+            each(&Fields::read(part.bytes().trim_ascii_start()).0);
+        }
+        if let Some(original) = &self.original {
+            each(&Fields::read(self.whole[original.clone()].trim_start().as_bytes()).0);
+        }
+    }
+
+    fn machine(&self, mail: &Mail) -> Option<Machine> {
+        let part = |kinds: &[&str]| mail.parts.iter().find(|p| kinds.contains(&p.kind.as_str()));
+        if let Some(part) = part(&["message/feedback-report"]) {
+            return Some(Machine::Feedback(Feedback::read(&part.bytes())));
+        }
+        let part = part(&["message/delivery-status", "message/global-delivery-status"])?;
+        let status = DeliveryStatus::read(part.bytes().trim_ascii_start());
+        (!status.recipients.is_empty()).then_some(Machine::Status(status))
+    }
+}
+
+fn is_original(kind: &str) -> bool {
+    ["message/rfc822", "text/rfc822-headers", "message/rfc822-headers", "message/global", "message/global-headers"]
+        .contains(&kind)
+}
+
+impl Report {
+    fn by_status(&mut self, status: DeliveryStatus, texts: &Texts, ours: &[String]) {
+        self.recognised_by = "delivery-status".to_owned();
+        self.reporting_mta = status.reporting_mta;
+        self.ties.envelope_id = status.envelope_id;
+        self.recipients = status.recipients;
+        self.recipients.dedup_by(|later, first| later.address.is_some() && later == first);
+        let named = notice::named(texts.notice(), ours);
+        for recipient in &mut self.recipients {
+            let same = |n: &&notice::Named| n.address.is_some() && n.address == recipient.address;
+            let words = named.iter().find(same).map_or(texts.notice(), |n| &n.words);
+            recipient.explanation = cut(words.trim(), MAX_EXPLANATION_BYTES).to_owned();
+            recipient.phase = phase_of(&[&recipient.diagnostic, &recipient.explanation]);
+        }
+        self.kind = kind_of(&self.recipients);
+    }
+
+    fn by_feedback(&mut self, feedback: Feedback) {
+        self.kind = ReportKind::Feedback;
+        self.recognised_by = "feedback-report".to_owned();
+        feedback.original_mail_from.iter().for_each(|address| self.ties.add_addresses(address));
+        self.feedback = Some(feedback);
+    }
+
+    fn by_words(&mut self, mail: &Mail, texts: &Texts, mut ours: Vec<String>) {
+        let from = mail.fields.get("From").unwrap_or_default();
+        let subject = decode_words(&mail.fields.get("Subject").unwrap_or_default());
+        let marked = cut(texts.notice(), MAX_MARKED_BYTES);
+        let Some(mark) = MARKS.find(&mail.fields, &from, &subject, marked) else {
+            self.kind = ReportKind::Reply;
+            self.recognised_by = "nothing".to_owned();
+            return;
+        };
+        self.kind = mark.means;
+        self.recognised_by.clone_from(&mark.name);
+        let action = match mark.means {
+            ReportKind::Bounce => ReportedAction::Failed,
+            ReportKind::Delayed => ReportedAction::Delayed,
+            _ => return,
+        };
+        ours.extend(address::first_address(&from));
+        let failed = mail.fields.get("X-Failed-Recipients").and_then(|v| address::first_address(&v));
+        let named = notice::named(texts.notice(), &ours);
+        self.recipients = named.into_iter().map(|n| self.recipient(n, action, failed.as_deref(), &subject)).collect();
+    }
+
+    fn recipient(
+        &self,
+        named: notice::Named,
+        action: ReportedAction,
+        failed: Option<&str>,
+        subject: &str,
+    ) -> ReportedRecipient {
+        let address = named.address.or_else(|| failed.map(str::to_owned));
+        let address = address.or_else(|| self.ties.original_to.first().cloned());
+        ReportedRecipient {
+            address,
+            action,
+            phase: phase_of(&[&named.words]),
+            remote_mta: quoted_host(&named.words),
+            diagnostic: named.words.trim().to_owned(),
+            explanation: subject.to_owned(),
+            ..empty()
+        }
+    }
+}
+
+/// One failure makes a report a bounce, one that still waits a delay.
+fn kind_of(recipients: &[ReportedRecipient]) -> ReportKind {
+    let any = |action| recipients.iter().any(|r| r.action == action);
+    if any(ReportedAction::Failed) {
+        ReportKind::Bounce
+    } else if any(ReportedAction::Delayed) {
+        ReportKind::Delayed
+    } else {
+        ReportKind::Delivered
+    }
+}
