@@ -54,7 +54,7 @@ fn retry(_lane: Lane) -> RetryPolicy {
 fn table(throttled_per_second: f64) -> anyhow::Result<ProviderTable> {
     let mut text = String::from("[default]\nconnections = 4\nmessages_per_connection = 500\nper_second = 20000.0\n");
     for provider in providers() {
-        let label = provider.name.split('.').next().unwrap_or(provider.name);
+        let name = provider.name.split('.').next().unwrap_or(provider.name);
         let (connections, per_second) = match provider.habit {
             Habit::Throttles => (5, throttled_per_second * 1.5),
             Habit::Plain => (8, UNTHROTTLED),
@@ -62,20 +62,12 @@ fn table(throttled_per_second: f64) -> anyhow::Result<ProviderTable> {
         };
         let _ = write!(
             text,
-            "\n[[provider]]\nname = \"{label}\"\nlabel = \"{}\"\nmx = [\".{}\"]\ndomains = []\nconnections = {connections}\n\
+            "\n[[provider]]\nname = \"{name}\"\nmx = [\".{}\"]\ndomains = []\nconnections = {connections}\n\
              messages_per_connection = 500\nper_second = {per_second:?}\nis = [\"mx1.{}\"]\nis_not = [\"{}\"]\n",
-            title(label),
-            provider.name,
-            provider.name,
-            provider.name,
+            provider.name, provider.name, provider.name,
         );
     }
     ProviderTable::parse(&text).context("the sandbox's provider table")
-}
-
-fn title(label: &str) -> String {
-    let mut letters = label.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The campaign that the demo sends.
@@ -124,5 +116,15 @@ pub fn direct_route() -> NewRoute {
         ehlo_name: String::new(),
         max_connections: 0,
         max_per_second: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sandbox_has_a_table_of_its_providers() {
+        table(100.0).expect("a good table");
     }
 }
