@@ -68,6 +68,8 @@ pub enum CloseReason {
     TurnOver,
     /// The lease ran out; what this holder settles is not counted any more.
     LeaseLost,
+    /// The queue's server does not answer, and the peer is not to be kept waiting for it.
+    QueueAway,
 }
 
 /// How one job of a grant ended.

@@ -21,17 +21,22 @@
 //!   ([`Queue::expired`]) and never straight back: whether the message left is known to the ledger only.
 //! * Replies turn a destination's knobs down ([`Queue::signal`]); clean work turns them up again (see [`Limits`]).
 //!
-//! All time is tokio's, so a paused clock drives every wait in tests.
+//! There are two engines: one in this process, and one in Redis that all processes of an installation share. All time
+//! is tokio's, or the Redis server's; in tests a paused clock drives every wait of both.
 
 mod embedded;
+mod health;
 mod job;
 mod limits;
 mod queue;
+mod redis;
 mod signal;
 mod snapshot;
 
+pub use health::{Health, Trouble};
 pub use job::{CloseReason, Grant, Job, LeaseState, MAX_JOBS_PER_CLAIM, More, Settle, Shard};
 pub use limits::{Limits, QueueOptions};
 pub use queue::Queue;
+pub use redis::{OpenError, RedisClock, RedisOptions};
 pub use signal::{Knob, Signal};
 pub use snapshot::{CampaignStatus, Gauge, HoldStatus, ReducedKnob, ShardStatus, SignalStatus, Snapshot, Standing};

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use crate::embedded::Embedded;
-use crate::{Grant, Job, LeaseState, Limits, More, QueueOptions, Settle, Shard, Signal, Snapshot};
+use crate::redis::{OpenError, Redis, RedisOptions};
+use crate::{Grant, Health, Job, LeaseState, Limits, More, QueueOptions, Settle, Shard, Signal, Snapshot};
 
 /// A handle to the queue; clones share it.
 #[derive(Clone)]
@@ -10,13 +11,15 @@ pub struct Queue(Engine);
 #[derive(Clone)]
 enum Engine {
     Embedded(Embedded),
+    Redis(Redis),
 }
 
 /// Calls the same method of whichever engine is inside.
 macro_rules! engine {
-    ($self:ident, |$e:ident| $call:expr) => {
+    ($self:ident, |$e:ident| $embedded:expr, $redis:expr) => {
         match &$self.0 {
-            Engine::Embedded($e) => $call,
+            Engine::Embedded($e) => $embedded,
+            Engine::Redis($e) => $redis,
         }
     };
 }
@@ -28,75 +31,101 @@ impl Queue {
         Self(Engine::Embedded(Embedded::new(options)))
     }
 
+    /// In Redis, shared with the other processes of this installation.
+    ///
+    /// From here on calls wait while the server is away, and try again; see [`health`](Self::health). Only
+    /// [`lease`](Self::lease) ends when its time is over, [`more`](Self::more) gives the connection up after five
+    /// seconds, [`extend`](Self::extend) takes the lease as held, [`expired`](Self::expired) gives what it has, and
+    /// [`snapshot`](Self::snapshot) gives the last one known.
+    ///
+    /// # Errors
+    /// Whatever would go wrong later: see [`OpenError`].
+    pub async fn redis(options: RedisOptions) -> Result<Self, OpenError> {
+        Ok(Self(Engine::Redis(Redis::open(options).await?)))
+    }
+
+    /// Another number than before says that all jobs, limits, pauses and leases are gone, and must be told again from
+    /// the ledger. Kept up to date by every call; costs nothing.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        engine!(self, |e| e.epoch(), e.epoch())
+    }
+
+    /// Whether calls are answered now.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        engine!(self, |e| e.health(), e.health())
+    }
+
     /// Appends jobs, in this order, each to the list of its campaign.
     pub async fn push(&self, shard: &Shard, jobs: &[Job]) {
-        engine!(self, |e| e.push(shard, jobs));
+        engine!(self, |e| e.push(shard, jobs), e.push(shard, jobs).await);
     }
 
     /// Adds jobs that become ready after a while, each at its time, at the end of its campaign's list.
     pub async fn push_delayed(&self, shard: &Shard, jobs: &[(Job, Duration)]) {
-        engine!(self, |e| e.push_delayed(shard, jobs));
+        engine!(self, |e| e.push_delayed(shard, jobs), e.push_delayed(shard, jobs).await);
     }
 
     /// Waits up to `wait` for a shard that may be spoken to, and takes one connection slot and up to `max_jobs` of its
     /// jobs, charged to its rate. `None` when the time is over. Dropping the future loses nothing.
     pub async fn lease(&self, worker: &str, max_jobs: usize, wait: Duration) -> Option<Grant> {
-        engine!(self, |e| e.lease(worker, max_jobs, wait).await)
+        engine!(self, |e| e.lease(worker, max_jobs, wait).await, e.lease(worker, max_jobs, wait).await)
     }
 
     /// Claims again for the same connection, never waiting. Counts as a sign of life.
     pub async fn more(&self, grant: &Grant, max_jobs: usize) -> More {
-        engine!(self, |e| e.more(grant, max_jobs))
+        engine!(self, |e| e.more(grant, max_jobs), e.more(grant, max_jobs).await)
     }
 
     /// Says how jobs ended. Those that the grant does not hold (any more) are passed over; if the lease itself is
     /// lost, all are. Counts as a sign of life.
     pub async fn settle(&self, grant: &Grant, settled: &[(Job, Settle)]) -> LeaseState {
-        engine!(self, |e| e.settle(grant, settled))
+        engine!(self, |e| e.settle(grant, settled), e.settle(grant, settled).await)
     }
 
     /// A sign of life: the lease runs anew from now.
     pub async fn extend(&self, grant: &Grant) -> LeaseState {
-        engine!(self, |e| e.extend(grant))
+        engine!(self, |e| e.extend(grant), e.extend(grant).await)
     }
 
     /// Gives the connection slot back and releases the jobs not settled.
     pub async fn close(&self, grant: Grant) {
-        engine!(self, |e| e.close(&grant));
+        engine!(self, |e| e.close(&grant), e.close(&grant).await);
     }
 
     /// Lets a destination's reply slow everyone who speaks to it, in all lanes.
     pub async fn signal(&self, shard: &Shard, signal: Signal) {
-        engine!(self, |e| e.signal(shard, &signal));
+        engine!(self, |e| e.signal(shard, &signal), e.signal(shard, &signal).await);
     }
 
     /// Sets the ceilings of a destination, for all its lanes. A knob that stands lower stays there and recovers.
     pub async fn set_limits(&self, shard: &Shard, limits: Limits) {
-        engine!(self, |e| e.set_limits(shard, limits));
+        engine!(self, |e| e.set_limits(shard, limits), e.set_limits(shard, limits).await);
     }
 
     /// No job of the campaign is claimed from now on. O(1). Holds for jobs pushed later too.
     pub async fn pause_campaign(&self, campaign: i64) {
-        engine!(self, |e| e.pause_campaign(campaign));
+        engine!(self, |e| e.pause_campaign(campaign), e.tell_campaign("pause", campaign).await);
     }
 
     pub async fn resume_campaign(&self, campaign: i64) {
-        engine!(self, |e| e.resume_campaign(campaign));
+        engine!(self, |e| e.resume_campaign(campaign), e.tell_campaign("resume", campaign).await);
     }
 
     /// Forgets the campaign's jobs, ready and delayed, and its pause. O(1); the memory is freed bit by bit by later
     /// calls. Jobs already claimed can still be settled, but do not come back. Jobs pushed later are new.
     pub async fn drop_campaign(&self, campaign: i64) {
-        engine!(self, |e| e.drop_campaign(campaign));
+        engine!(self, |e| e.drop_campaign(campaign), e.tell_campaign("drop", campaign).await);
     }
 
     /// Ends the leases whose holders are gone and hands over their jobs, which the queue then does not know any more.
     /// To be called every few seconds; it also forgets destinations long idle.
     pub async fn expired(&self) -> Vec<(Shard, Job)> {
-        engine!(self, |e| e.expired())
+        engine!(self, |e| e.expired(), e.expired().await)
     }
 
     pub async fn snapshot(&self) -> Snapshot {
-        engine!(self, |e| e.snapshot())
+        engine!(self, |e| e.snapshot(), e.snapshot().await)
     }
 }

@@ -1,14 +1,16 @@
 //! What tests stand on: isolated databases, a scripted SMTP server, a scripted DNS server. Nothing of the product's own.
 //!
-//! Only the wire is faked. PostgreSQL and SQLite are real, and each test has its own.
+//! Only the wire is faked. PostgreSQL, SQLite and Redis are real, and each test has its own.
 
 mod database;
 mod dns;
+mod redis;
 mod smtp;
 mod smtp_certificate;
 mod smtp_session;
 
 pub use database::TestDatabase;
 pub use dns::{DnsFault, DnsScript, DnsServer};
+pub use redis::TestRedis;
 pub use smtp::{Act, Received, SmtpScript, SmtpServer};
 pub use smtp_certificate::Certificate;

@@ -28,7 +28,7 @@ use tokio::time::{Instant, sleep_until};
 use self::claim::Found;
 use self::clock::{Clock, Nanos};
 use self::state::State;
-use crate::{Grant, Job, LeaseState, Limits, More, QueueOptions, Settle, Shard, Signal, Snapshot};
+use crate::{Grant, Health, Job, LeaseState, Limits, More, QueueOptions, Settle, Shard, Signal, Snapshot};
 
 /// Jobs pushed, or destinations reported on, before others may have the lock.
 const STEP: usize = 1_000;
@@ -37,6 +37,7 @@ const STEP: usize = 1_000;
 pub struct Embedded(Arc<Shared>);
 
 struct Shared {
+    epoch: u64,
     clock: Clock,
     state: Mutex<State>,
     /// Something was listed.
@@ -50,6 +51,7 @@ struct Shared {
 impl Embedded {
     pub fn new(options: QueueOptions) -> Self {
         Self(Arc::new(Shared {
+            epoch: rand::random(),
             clock: Clock::start(),
             state: Mutex::new(State::new(options)),
             work: Notify::new(),
@@ -57,6 +59,15 @@ impl Embedded {
             has_timekeeper: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
         }))
+    }
+
+    /// Each process begins with an empty queue.
+    pub fn epoch(&self) -> u64 {
+        self.0.epoch
+    }
+
+    pub const fn health(&self) -> Health {
+        Health::Up
     }
 
     pub fn push(&self, shard: &Shard, jobs: &[Job]) {

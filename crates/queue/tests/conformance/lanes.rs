@@ -3,7 +3,7 @@ use tidings_queue::{CloseReason, Limits, More, QueueOptions, Settle, Shard};
 use crate::stage::*;
 
 pub async fn the_lowest_lane_goes_first(stage: &impl Stage) {
-    let queue = stage.unlimited();
+    let queue = stage.unlimited().await;
     queue.push(&Shard::new(2, "a"), &jobs(1, 0..3)).await;
     queue.push(&Shard::new(1, "b"), &jobs(2, 10..12)).await;
     queue.push(&Shard::new(0, "c"), &jobs(3, 20..22)).await;
@@ -16,7 +16,7 @@ pub async fn the_lowest_lane_goes_first(stage: &impl Stage) {
 
 pub async fn lanes_of_a_destination_share_its_budget(stage: &impl Stage) {
     let limits = Limits { per_second: 1.0, burst: 3, ..Limits::UNLIMITED };
-    let queue = stage.queue(QueueOptions { default_limits: limits, ..QueueOptions::default() });
+    let queue = stage.queue(QueueOptions { default_limits: limits, ..QueueOptions::default() }).await;
     for lane in 0..3 {
         queue.push(&Shard::new(lane, "p"), &jobs(1, [i64::from(lane)])).await;
         queue.push(&Shard::new(lane, "p"), &jobs(1, [i64::from(lane) + 10])).await;
@@ -25,7 +25,7 @@ pub async fn lanes_of_a_destination_share_its_budget(stage: &impl Stage) {
 }
 
 pub async fn a_lower_lane_gets_the_connection(stage: &impl Stage) {
-    let queue = stage.unlimited();
+    let queue = stage.unlimited().await;
     queue.set_limits(&bulk("p"), Limits { connections: 1, ..Limits::UNLIMITED }).await;
     queue.push(&bulk("p"), &jobs(1, 0..100)).await;
     let campaign = granted(&queue, 5).await;
@@ -37,7 +37,7 @@ pub async fn a_lower_lane_gets_the_connection(stage: &impl Stage) {
 }
 
 pub async fn a_lower_lane_gets_the_token(stage: &impl Stage) {
-    let queue = stage.unlimited();
+    let queue = stage.unlimited().await;
     queue.set_limits(&bulk("p"), Limits { per_second: 1.0, burst: 1, ..Limits::UNLIMITED }).await;
     queue.push(&bulk("p"), &jobs(1, 0..100)).await;
     let campaign = granted(&queue, 5).await;
@@ -49,7 +49,7 @@ pub async fn a_lower_lane_gets_the_token(stage: &impl Stage) {
 }
 
 pub async fn a_busy_worker_gives_way_to_a_lower_lane(stage: &impl Stage) {
-    let queue = stage.unlimited();
+    let queue = stage.unlimited().await;
     queue.push(&bulk("a"), &jobs(1, 0..100)).await;
     let (one, two) = (granted(&queue, 1).await, granted(&queue, 1).await);
     queue.push(&Shard::new(0, "b"), &jobs(2, [500])).await;
@@ -62,13 +62,13 @@ pub async fn a_busy_worker_gives_way_to_a_lower_lane(stage: &impl Stage) {
 
 pub async fn a_turn_ends_when_others_wait(stage: &impl Stage) {
     let options = QueueOptions { default_limits: Limits::UNLIMITED, turn_messages: 10, ..QueueOptions::default() };
-    let queue = stage.queue(options);
+    let queue = stage.queue(options).await;
     queue.push(&bulk("a"), &jobs(1, 0..100)).await;
     let grant = granted(&queue, 5).await;
     queue.push(&bulk("b"), &jobs(1, 500..600)).await;
     assert!(matches!(queue.more(&grant, 5).await, More::Jobs(_)), "its turn is ten messages");
     assert_eq!(queue.more(&grant, 5).await, More::Close(CloseReason::TurnOver));
-    let alone = stage.queue(QueueOptions { default_limits: Limits::UNLIMITED, ..QueueOptions::default() });
+    let alone = stage.queue(QueueOptions { default_limits: Limits::UNLIMITED, ..QueueOptions::default() }).await;
     alone.push(&bulk("a"), &jobs(1, 0..1_000)).await;
     let grant = granted(&alone, 500).await;
     settle_all(&alone, &grant, &grant.jobs, Settle::Done).await;
@@ -76,16 +76,18 @@ pub async fn a_turn_ends_when_others_wait(stage: &impl Stage) {
 }
 
 pub async fn nobody_gives_way_while_a_worker_is_idle(stage: &impl Stage) {
-    let queue = stage.unlimited();
+    let queue = stage.unlimited().await;
     queue.push(&bulk("a"), &jobs(1, 0..1_000)).await;
     let grant = granted(&queue, 1_000).await;
     let idle = tokio::spawn({
         let queue = queue.clone();
         async move { queue.lease("idle", 1, 60 * SECOND).await }
     });
-    tokio::task::yield_now().await;
-    queue.push(&bulk("a"), &jobs(1, [1_000, 1_001])).await;
-    queue.push(&bulk("b"), &jobs(1, [2_000])).await;
-    assert!(matches!(queue.more(&grant, 1).await, More::Jobs(_)));
+    stage.settle_down(&queue).await;
+    // At once, so that the idle one is not yet at work when the busy one asks.
+    let (on_a, on_b) = (bulk("a"), bulk("b"));
+    let (more_for_a, for_b) = (jobs(1, [1_000, 1_001]), jobs(1, [2_000]));
+    let ((), (), more) = tokio::join!(queue.push(&on_a, &more_for_a), queue.push(&on_b, &for_b), queue.more(&grant, 1));
+    assert!(matches!(more, More::Jobs(_)));
     assert!(idle.await.expect("no panic").is_some());
 }

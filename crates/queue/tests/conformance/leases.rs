@@ -8,7 +8,7 @@ const LEASE: Duration = Duration::from_secs(30);
 
 async fn leased(stage: &impl Stage) -> Queue {
     let options = QueueOptions { default_limits: Limits::UNLIMITED, lease: LEASE, ..QueueOptions::default() };
-    let queue = stage.queue(options);
+    let queue = stage.queue(options).await;
     queue.push(&bulk("p"), &jobs(1, 0..10)).await;
     queue
 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use crate::stage::*;
 
 async fn limited(stage: &impl Stage, limits: Limits, count: i64) -> Queue {
-    let queue = stage.queue(QueueOptions { default_limits: limits, ..QueueOptions::default() });
+    let queue = stage.queue(QueueOptions { default_limits: limits, ..QueueOptions::default() }).await;
     queue.push(&bulk("p"), &jobs(1, 0..count)).await;
     queue
 }
@@ -116,7 +116,7 @@ pub async fn released_jobs_cost_nothing(stage: &impl Stage) {
 }
 
 pub async fn a_limited_shard_does_not_hold_up_others(stage: &impl Stage) {
-    let queue = stage.unlimited();
+    let queue = stage.unlimited().await;
     for n in 0..50 {
         let shard = bulk(&format!("slow-{n}"));
         queue.set_limits(&shard, Limits { per_second: 0.01, burst: 1, ..Limits::UNLIMITED }).await;
@@ -135,7 +135,7 @@ pub async fn limits_can_be_raised_while_workers_wait(stage: &impl Stage) {
         let queue = queue.clone();
         async move { queue.lease("worker", 1, 3_600 * SECOND).await.map(|_| Instant::now()) }
     });
-    tokio::task::yield_now().await;
+    stage.settle_down(&queue).await;
     let raised = Instant::now();
     queue.set_limits(&bulk("p"), Limits { per_second: 1.0, burst: 1, ..Limits::UNLIMITED }).await;
     let got = waiter.await.expect("no panic").expect("a grant");

@@ -1,7 +1,7 @@
 //! What every queue promises, one function for each property, run against each implementation.
 //!
-//! A property gets a [`Stage`], which makes queues and moves their clock. For the embedded queue that is tokio's
-//! paused clock: waits end when nobody has anything to do, and no test sleeps.
+//! A property gets a [`Stage`](stage::Stage), which makes queues and moves their clock: tokio's paused one, by which
+//! the functions in Redis live as well. Waits end when nobody has anything to do, and no test sleeps.
 
 mod campaigns;
 mod lanes;
@@ -23,6 +23,15 @@ macro_rules! suite {
                     #[$test]
                     async fn $property() {
                         crate::$group::$property(&crate::stage::Embedded).await;
+                    }
+                )+)+
+            }
+
+            mod redis {
+                $($(
+                    #[$test]
+                    async fn $property() {
+                        crate::$group::$property(&crate::stage::Redis::$suite()).await;
                     }
                 )+)+
             }

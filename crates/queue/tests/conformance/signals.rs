@@ -25,7 +25,7 @@ fn hold(seconds: u32) -> Signal {
 }
 
 async fn filled(stage: &impl Stage) -> Queue {
-    let queue = stage.queue(OPTIONS);
+    let queue = stage.queue(OPTIONS).await;
     queue.push(&bulk("p"), &jobs(1, 0..10_000)).await;
     queue
 }
@@ -114,7 +114,7 @@ pub async fn knobs_have_floors(stage: &impl Stage) {
 }
 
 pub async fn an_unlimited_rate_starts_from_what_was_measured(stage: &impl Stage) {
-    let queue = stage.queue(QueueOptions { default_limits: Limits::UNLIMITED, ..OPTIONS });
+    let queue = stage.queue(QueueOptions { default_limits: Limits::UNLIMITED, ..OPTIONS }).await;
     queue.push(&bulk("p"), &jobs(1, 0..10_000)).await;
     for _ in 0..300 {
         do_jobs(&queue, 10).await;
@@ -128,7 +128,7 @@ pub async fn an_unlimited_rate_starts_from_what_was_measured(stage: &impl Stage)
 }
 
 pub async fn fewer_connections_close_the_surplus(stage: &impl Stage) {
-    let queue = stage.queue(QueueOptions { default_limits: Limits::UNLIMITED, ..OPTIONS });
+    let queue = stage.queue(QueueOptions { default_limits: Limits::UNLIMITED, ..OPTIONS }).await;
     queue.push(&bulk("p"), &jobs(1, 0..100)).await;
     let mut grants = Vec::new();
     for _ in 0..4 {
@@ -181,7 +181,7 @@ pub async fn a_signal_restarts_the_clean_interval(stage: &impl Stage) {
 }
 
 pub async fn a_free_knob_is_free_again(stage: &impl Stage) {
-    let queue = stage.queue(QueueOptions { default_limits: Limits::UNLIMITED, ..OPTIONS });
+    let queue = stage.queue(QueueOptions { default_limits: Limits::UNLIMITED, ..OPTIONS }).await;
     queue.push(&bulk("p"), &jobs(1, 0..10_000)).await;
     do_jobs(&queue, 100).await;
     queue.signal(&bulk("p"), slow_down(Knob::Rate)).await;

@@ -1,27 +1,85 @@
+use std::cell::Cell;
 use std::time::Duration;
 
-use tidings_queue::{Grant, Job, Limits, More, Queue, QueueOptions, Settle, Shard, ShardStatus};
+use tidings_queue::{
+    Grant, Job, Limits, More, Queue, QueueOptions, RedisClock, RedisOptions, Settle, Shard, ShardStatus,
+};
+use tidings_testing::TestRedis;
+use tokio::time::Instant;
 
 /// Where properties are played: makes queues, and moves the clock that they live by.
 pub trait Stage {
-    fn queue(&self, options: QueueOptions) -> Queue;
-    async fn advance(&self, by: Duration);
+    /// How much of a property's size this engine plays through: each call to a server is a journey.
+    const SIZE_PART: i64;
+
+    /// A new one, empty.
+    async fn queue(&self, options: QueueOptions) -> Queue;
+
+    /// Until everybody who was called has come as far as it can.
+    async fn settle_down(&self, queue: &Queue);
+
+    async fn advance(&self, by: Duration) {
+        tokio::time::advance(by).await;
+    }
 
     /// A queue whose shards know no limits.
-    fn unlimited(&self) -> Queue {
-        self.queue(QueueOptions { default_limits: Limits::UNLIMITED, ..QueueOptions::default() })
+    async fn unlimited(&self) -> Queue {
+        self.queue(QueueOptions { default_limits: Limits::UNLIMITED, ..QueueOptions::default() }).await
     }
 }
+
+const ROUNDS_TO_SETTLE: usize = 20;
 
 pub struct Embedded;
 
 impl Stage for Embedded {
-    fn queue(&self, options: QueueOptions) -> Queue {
+    const SIZE_PART: i64 = 1;
+
+    async fn queue(&self, options: QueueOptions) -> Queue {
         Queue::embedded(options)
     }
 
-    async fn advance(&self, by: Duration) {
-        tokio::time::advance(by).await;
+    async fn settle_down(&self, _: &Queue) {
+        for _ in 0..ROUNDS_TO_SETTLE {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// A server of its own, and a new prefix for each queue.
+pub struct Redis {
+    server: TestRedis,
+    queues: Cell<usize>,
+    clock: RedisClock,
+}
+
+impl Redis {
+    pub fn on_a_paused_clock() -> Self {
+        Self { server: TestRedis::start(), queues: Cell::new(0), clock: RedisClock::Tokio(Instant::now()) }
+    }
+
+    pub fn on_threads() -> Self {
+        Self { clock: RedisClock::Server, ..Self::on_a_paused_clock() }
+    }
+}
+
+impl Stage for Redis {
+    const SIZE_PART: i64 = 20;
+
+    async fn queue(&self, options: QueueOptions) -> Queue {
+        self.queues.set(self.queues.get() + 1);
+        let prefix = format!("q-{}", self.queues.get());
+        let options =
+            RedisOptions { queue: options, prefix, clock: self.clock, ..RedisOptions::new(self.server.url()) };
+        Queue::redis(options).await.expect("a queue")
+    }
+
+    /// The server answers one after the other, so who has its answer knows that those before it were answered.
+    async fn settle_down(&self, queue: &Queue) {
+        for _ in 0..ROUNDS_TO_SETTLE {
+            queue.snapshot().await;
+            tokio::task::yield_now().await;
+        }
     }
 }
 

@@ -11,12 +11,12 @@ use crate::stage::*;
 const TOO_LONG: Duration = Duration::from_secs(60);
 
 /// One job at a time, the next pushed when the last is done: each push meets a worker just about to wait.
-pub async fn no_wake_up_is_lost_between_threads(stage: &impl Stage) {
-    const ROUNDS: i64 = 20_000;
-    let queue = stage.unlimited();
+pub async fn no_wake_up_is_lost_between_threads<S: Stage>(stage: &S) {
+    let rounds = 20_000 / S::SIZE_PART;
+    let queue = stage.unlimited().await;
     let (done, mut dones) = mpsc::channel(1);
     let worker = tokio::spawn(work(queue.clone(), done));
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         queue.push(&bulk("p"), &jobs(1, [round])).await;
         let got = timeout(TOO_LONG, dones.recv()).await.expect("somebody is woken");
         assert_eq!(got, Some(round));
@@ -25,20 +25,20 @@ pub async fn no_wake_up_is_lost_between_threads(stage: &impl Stage) {
 }
 
 /// Everything at once, on several threads, with few connections: all jobs end, each once.
-pub async fn threads_lose_and_double_nothing(stage: &impl Stage) {
-    const JOBS: i64 = 20_000;
-    let queue = stage.unlimited();
+pub async fn threads_lose_and_double_nothing<S: Stage>(stage: &S) {
+    let count = 20_000 / S::SIZE_PART;
+    let queue = stage.unlimited().await;
     let (done, mut dones) = mpsc::channel(100);
     for name in ["a", "b", "c"] {
         queue.set_limits(&bulk(name), Limits { connections: 2, ..Limits::UNLIMITED }).await;
     }
     let workers: Vec<_> = (0..8).map(|_| tokio::spawn(work(queue.clone(), done.clone()))).collect();
-    for part in 0..JOBS / 20 {
+    for part in 0..count / 20 {
         let name = ["a", "b", "c"][usize::try_from(part % 3).expect("small")];
         queue.push(&bulk(name), &jobs(part % 7, part * 20..part * 20 + 20)).await;
     }
     let mut seen = HashSet::new();
-    for _ in 0..JOBS {
+    for _ in 0..count {
         let got = timeout(TOO_LONG, dones.recv()).await.expect("somebody works").expect("open");
         assert!(seen.insert(got), "{got} came twice");
     }

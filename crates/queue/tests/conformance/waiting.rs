@@ -12,16 +12,10 @@ fn waiter(queue: &Queue) -> JoinHandle<Option<(Instant, Grant)>> {
     tokio::spawn(async move { queue.lease("worker", 1, 3_600 * SECOND).await.map(|g| (Instant::now(), g)) })
 }
 
-async fn settle_down() {
-    for _ in 0..20 {
-        tokio::task::yield_now().await;
-    }
-}
-
 pub async fn a_push_wakes_a_waiter(stage: &impl Stage) {
-    let queue = stage.unlimited();
+    let queue = stage.unlimited().await;
     let worker = waiter(&queue);
-    settle_down().await;
+    stage.settle_down(&queue).await;
     let pushed = Instant::now();
     queue.push(&bulk("p"), &jobs(1, [7])).await;
     let (at, grant) = worker.await.expect("no panic").expect("a grant");
@@ -29,9 +23,9 @@ pub async fn a_push_wakes_a_waiter(stage: &impl Stage) {
 }
 
 pub async fn each_waiter_is_woken(stage: &impl Stage) {
-    let queue = stage.unlimited();
+    let queue = stage.unlimited().await;
     let workers: Vec<_> = (0..50).map(|_| waiter(&queue)).collect();
-    settle_down().await;
+    stage.settle_down(&queue).await;
     assert_eq!(queue.snapshot().await.waiting_workers, 50);
     let pushed = Instant::now();
     queue.push(&bulk("p"), &jobs(1, 0..50)).await;
@@ -48,12 +42,12 @@ pub async fn each_waiter_is_woken(stage: &impl Stage) {
 
 /// One line, two jobs, and the waiter that watches the clock is not the one that is woken.
 pub async fn who_is_woken_wakes_the_next(stage: &impl Stage) {
-    let queue = stage.unlimited();
+    let queue = stage.unlimited().await;
     let workers: Vec<_> = (0..3).map(|_| waiter(&queue)).collect();
-    settle_down().await;
+    stage.settle_down(&queue).await;
     // Moves the alarm: the timekeeper looks again, and now stands behind the others.
     queue.push_delayed(&bulk("q"), &[(job(1, 9), 600 * SECOND)]).await;
-    settle_down().await;
+    stage.settle_down(&queue).await;
     let pushed = Instant::now();
     queue.push(&bulk("p"), &jobs(1, [1, 2])).await;
     let mut waited = Vec::new();
@@ -66,7 +60,7 @@ pub async fn who_is_woken_wakes_the_next(stage: &impl Stage) {
 }
 
 pub async fn a_delayed_job_comes_when_due(stage: &impl Stage) {
-    let queue = stage.unlimited();
+    let queue = stage.unlimited().await;
     let begun = Instant::now();
     let delayed: Vec<_> = [30, 10, 20].map(|s| (job(1, s), Duration::from_secs(s.unsigned_abs()))).to_vec();
     queue.push_delayed(&bulk("p"), &delayed).await;
@@ -80,7 +74,7 @@ pub async fn a_delayed_job_comes_when_due(stage: &impl Stage) {
 }
 
 pub async fn a_retry_comes_when_due(stage: &impl Stage) {
-    let queue = stage.unlimited();
+    let queue = stage.unlimited().await;
     queue.push(&bulk("p"), &jobs(1, [7])).await;
     let grant = granted(&queue, 1).await;
     let again = tidings_queue::Job { attempt: 2, ..grant.jobs[0] };
@@ -92,7 +86,7 @@ pub async fn a_retry_comes_when_due(stage: &impl Stage) {
 }
 
 pub async fn nothing_comes_when_the_time_is_over(stage: &impl Stage) {
-    let queue = stage.unlimited();
+    let queue = stage.unlimited().await;
     let begun = Instant::now();
     assert!(queue.lease("worker", 1, 5 * SECOND).await.is_none());
     assert_eq!(begun.elapsed().as_secs(), 5);
@@ -102,21 +96,21 @@ pub async fn nothing_comes_when_the_time_is_over(stage: &impl Stage) {
 
 /// The timekeeper leaves, or one that was just told of work: another must take over.
 pub async fn a_waiter_that_is_dropped_takes_nothing_along(stage: &impl Stage) {
-    let queue = stage.unlimited();
+    let queue = stage.unlimited().await;
     queue.push_delayed(&bulk("p"), &[(job(1, 1), 10 * SECOND), (job(1, 2), 10 * SECOND)]).await;
     let workers: Vec<_> = (0..4).map(|_| waiter(&queue)).collect();
-    settle_down().await;
+    stage.settle_down(&queue).await;
     let begun = Instant::now();
     workers[0].abort();
-    settle_down().await;
+    stage.settle_down(&queue).await;
     workers[1].abort();
-    settle_down().await;
+    stage.settle_down(&queue).await;
     for worker in workers.into_iter().skip(2) {
         let (at, _) = worker.await.expect("no panic").expect("a grant");
         assert!(at - begun < 11 * SECOND, "{:?}", at - begun);
     }
     let workers: Vec<_> = (0..2).map(|_| waiter(&queue)).collect();
-    settle_down().await;
+    stage.settle_down(&queue).await;
     queue.push(&bulk("p"), &jobs(1, [3])).await;
     workers[0].abort();
     let got = workers.into_iter().nth(1).expect("two").await.expect("no panic");
@@ -124,11 +118,11 @@ pub async fn a_waiter_that_is_dropped_takes_nothing_along(stage: &impl Stage) {
 }
 
 pub async fn a_sooner_job_moves_the_alarm(stage: &impl Stage) {
-    let queue = stage.unlimited();
+    let queue = stage.unlimited().await;
     let begun = Instant::now();
     queue.push_delayed(&bulk("p"), &[(job(1, 1), 1_000 * SECOND)]).await;
     let workers = [waiter(&queue), waiter(&queue)];
-    settle_down().await;
+    stage.settle_down(&queue).await;
     queue.push_delayed(&bulk("q"), &[(job(1, 2), SECOND)]).await;
     queue.push_delayed(&bulk("p"), &[(job(1, 3), SECOND)]).await;
     for worker in workers {
@@ -138,12 +132,12 @@ pub async fn a_sooner_job_moves_the_alarm(stage: &impl Stage) {
 }
 
 pub async fn a_closed_connection_wakes_a_waiter(stage: &impl Stage) {
-    let queue = stage.unlimited();
+    let queue = stage.unlimited().await;
     queue.set_limits(&bulk("p"), Limits { connections: 1, ..Limits::UNLIMITED }).await;
     queue.push(&bulk("p"), &jobs(1, 0..3)).await;
     let grant = granted(&queue, 1).await;
     let worker = waiter(&queue);
-    settle_down().await;
+    stage.settle_down(&queue).await;
     let closed = Instant::now();
     queue.close(grant).await;
     let (at, _) = worker.await.expect("no panic").expect("a grant");
@@ -152,7 +146,7 @@ pub async fn a_closed_connection_wakes_a_waiter(stage: &impl Stage) {
 
 /// Over an hour in which nothing may be sent, a waiter looks a few times, not a few thousand times.
 pub async fn a_waiter_does_not_spin(stage: &impl Stage) {
-    let queue = stage.unlimited();
+    let queue = stage.unlimited().await;
     for n in 0..20 {
         let shard = bulk(&format!("s{n}"));
         queue.set_limits(&shard, Limits { per_second: 0.000_1, burst: 1, ..Limits::UNLIMITED }).await;

@@ -1,0 +1,200 @@
+//! Waiting for work, and claiming it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+use redis::Value;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
+
+use super::call::{Call, GaveUp, Patience};
+use super::reply::{self, Header, Odd};
+use super::{Redis, SHORT_PATIENCE, Shared, words};
+use crate::{CloseReason, Grant, Job, MAX_JOBS_PER_CLAIM, More, Shard};
+
+enum Claimed {
+    Grant(Grant, Header),
+    Nothing,
+    Again,
+}
+
+impl Redis {
+    pub async fn lease(&self, worker: &str, max_jobs: usize, wait: Duration) -> Option<Grant> {
+        let shared = &*self.shared;
+        let deadline = Instant::now() + wait;
+        let mut waiter = Waiter { shared, counted: false };
+        let mut first = true;
+        loop {
+            let told = shared.work.notified();
+            if let Some((grant, header)) = self.claim(worker, max_jobs, first, deadline).await {
+                drop(waiter);
+                if header.listed > 0 && shared.waiting.load(SeqCst) > 0 {
+                    shared.work.notify_one();
+                }
+                return Some(grant);
+            }
+            first = false;
+            if Instant::now() >= deadline {
+                return None;
+            }
+            waiter.count();
+            tokio::select! {
+                () = told => {}
+                () = sleep_until(deadline) => {}
+            }
+        }
+    }
+
+    /// In a task of its own: the caller may be dropped, but what the server granted must come back to it.
+    async fn claim(&self, worker: &str, max: usize, first: bool, deadline: Instant) -> Option<(Grant, Header)> {
+        let (sender, receiver) = oneshot::channel();
+        let (queue, worker) = (self.clone(), worker.to_owned());
+        tokio::spawn(async move {
+            let found = queue.claim_somewhere(&worker, max, first, deadline).await;
+            if let Err(Some((grant, _))) = sender.send(found) {
+                queue.close(&grant).await;
+            }
+        });
+        receiver.await.ok().flatten()
+    }
+
+    async fn claim_somewhere(
+        &self,
+        worker: &str,
+        max: usize,
+        first: bool,
+        deadline: Instant,
+    ) -> Option<(Grant, Header)> {
+        let shared = &self.shared;
+        for partition in shared.in_order() {
+            let mut first = first;
+            loop {
+                match shared.claim_in(partition, worker, max, first, deadline).await {
+                    Ok(Claimed::Grant(grant, header)) => return Some((grant, header)),
+                    Ok(Claimed::Again) => first = false,
+                    Ok(Claimed::Nothing) | Err(GaveUp) => break,
+                }
+            }
+        }
+        None
+    }
+
+    /// Claims again for an open connection. While the server is away, the connection is given up after a while.
+    pub async fn more(&self, grant: &Grant, max_jobs: usize) -> More {
+        let shared = &*self.shared;
+        let max = max_jobs.clamp(1, MAX_JOBS_PER_CLAIM).to_string();
+        let waiting = shared.waiting.load(SeqCst).to_string();
+        let call = Call {
+            partition: shared.partition(&grant.shard.name),
+            function: "more",
+            args: vec![grant.fence.to_string(), max, waiting],
+            once: true,
+        };
+        let Ok((_, reply)) = shared.call(&call, Patience::Until(Instant::now() + SHORT_PATIENCE)).await else {
+            return More::Close(CloseReason::QueueAway);
+        };
+        read_more(reply).unwrap_or_else(|odd| {
+            tracing::error!(%odd, "a claim cannot be read");
+            More::Close(CloseReason::QueueAway)
+        })
+    }
+}
+
+impl Shared {
+    /// The partitions, those first that were last heard to have the lowest lane.
+    fn in_order(&self) -> Vec<usize> {
+        let count = self.partitions.len();
+        let from = self.turn.fetch_add(1, SeqCst);
+        let mut order: Vec<_> = (0..count).map(|n| (from.wrapping_add(n)) % count).collect();
+        order.sort_by_key(|p| self.partitions[*p].heard().lowest);
+        order
+    }
+
+    async fn claim_in(
+        &self,
+        partition: usize,
+        worker: &str,
+        max: usize,
+        first: bool,
+        deadline: Instant,
+    ) -> Result<Claimed, GaveUp> {
+        let max = max.clamp(1, MAX_JOBS_PER_CLAIM).to_string();
+        let args = vec![worker.to_owned(), max, String::from(if first { "1" } else { "0" })];
+        let call = Call { partition, function: "claim", args, once: true };
+        let (header, reply) = self.call(&call, Patience::Until(deadline)).await?;
+        Ok(read_claim(reply, header).unwrap_or_else(|odd| {
+            tracing::error!(%odd, "a claim cannot be read");
+            Claimed::Nothing
+        }))
+    }
+}
+
+fn read_claim(reply: Vec<Value>, header: Header) -> Result<Claimed, Odd> {
+    let what = reply.first().map(reply::text).transpose()?.unwrap_or_default();
+    match what.as_str() {
+        "nothing" => return Ok(Claimed::Nothing),
+        "again" => return Ok(Claimed::Again),
+        _ => {}
+    }
+    let [_, fence, lane, name, left, jobs] = &reply[..] else { return Err(Odd::new(&reply)) };
+    let fence = reply::number(fence)?;
+    let shard = Shard { lane: reply::number(lane)?, name: reply::text(name)?.into() };
+    let grant = Grant { id: fence, fence, shard, jobs: read_jobs(jobs)?, messages_left: reply::number(left)? };
+    Ok(Claimed::Grant(grant, header))
+}
+
+fn read_more(reply: Vec<Value>) -> Result<More, Odd> {
+    let what = reply.first().map(reply::text).transpose()?.unwrap_or_default();
+    let about = || reply.get(1).ok_or_else(|| Odd::new(&reply));
+    Ok(match what.as_str() {
+        "jobs" => More::Jobs(read_jobs(about()?)?),
+        "wait" => More::Wait(reply::micros(about()?)?.unwrap_or_default()),
+        "empty" => More::Empty,
+        "close" => More::Close(match reply::text(about()?)?.as_str() {
+            "messages" => CloseReason::MessagesUsedUp,
+            "held" => CloseReason::Held,
+            "connections" => CloseReason::TooManyConnections,
+            "lower" => CloseReason::LowerLaneWaits,
+            "turn" => CloseReason::TurnOver,
+            _ => CloseReason::LeaseLost,
+        }),
+        _ => return Err(Odd::new(&reply)),
+    })
+}
+
+fn read_jobs(value: &Value) -> Result<Vec<Job>, Odd> {
+    let values = reply::list(value.clone())?;
+    let pairs = values.chunks_exact(2);
+    pairs.map(|p| words::job(&reply::text(&p[0])?, &reply::text(&p[1])?).ok_or_else(|| Odd::new(&p))).collect()
+}
+
+/// Somebody inside `lease` who found nothing.
+struct Waiter<'a> {
+    shared: &'a Shared,
+    counted: bool,
+}
+
+impl Waiter<'_> {
+    fn count(&mut self) {
+        if !self.counted {
+            self.counted = true;
+            self.shared.waiting.fetch_add(1, SeqCst);
+        }
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        if self.counted {
+            self.shared.waiting.fetch_sub(1, SeqCst);
+        }
+    }
+}
+
+impl Shared {
+    /// Whether anybody waits at all, for the tasks in the background.
+    pub fn waiters(self: &Arc<Self>) -> usize {
+        self.waiting.load(SeqCst)
+    }
+}

@@ -1,0 +1,109 @@
+-- Knobs below their ceiling: additive increase, multiplicative decrease. 'r' messages a second, 'c' connections,
+-- 'm' messages for each connection. Their state lies in the budget's hash, so that every worker obeys it at once.
+
+Q.KNOBS = { 'r', 'c', 'm' }
+-- One message a minute, one connection, one message for each connection.
+Q.FLOORS = { r = 1 / 60, c = 1, m = 1 }
+-- A knob rises by this part of its ceiling.
+Q.RAISE_PART = 1 / 16
+-- Where the first signal finds messages for each connection that had no limit.
+Q.UNLIMITED_MESSAGES = 100
+
+function Q.limit(budget, which)
+  if budget.fields.own then
+    return Q.num(budget, which)
+  end
+  return Q.options[which]
+end
+
+function Q.set_ceiling_of(budget, knob)
+  if knob == 'r' then
+    return Q.limit(budget, 'per_second')
+  end
+  return Q.limit(budget, knob == 'c' and 'connections' or 'messages')
+end
+
+function Q.turned(budget, knob)
+  local value = budget.fields['k' .. knob]
+  return value and tonumber(value)
+end
+
+-- Where the knob stands now, as a whole number.
+function Q.whole(budget, knob)
+  local at = Q.turned(budget, knob)
+  if at then
+    return math.max(1, math.floor(at))
+  end
+  local limit = Q.set_ceiling_of(budget, knob)
+  return limit == 0 and Q.NO_LIMIT or limit
+end
+
+-- A knob without a ceiling starts from what was measured.
+function Q.start_knob(budget, knob)
+  local ceiling = Q.set_ceiling_of(budget, knob)
+  if ceiling <= 0 then
+    if knob == 'r' then
+      ceiling = Q.measured(budget)
+    elseif knob == 'c' then
+      ceiling = Q.num(budget, 'open')
+    else
+      ceiling = Q.UNLIMITED_MESSAGES
+    end
+  end
+  local value = math.max(ceiling / 2, Q.FLOORS[knob])
+  Q.set(budget, 'k' .. knob, value)
+  Q.set(budget, 'k' .. knob .. ':ceiling', math.max(ceiling, value))
+  Q.set(budget, 'k' .. knob .. ':since', Q.now)
+end
+
+-- Halves it, unless the last turn has had no time to show.
+function Q.turn_down(budget, knob, why)
+  local k = 'k' .. knob
+  local old = Q.rate(budget)
+  local value = Q.turned(budget, knob)
+  Q.set(budget, k .. ':moved', Q.now)
+  Q.set(budget, k .. ':done', 0)
+  if not value then
+    Q.start_knob(budget, knob)
+  elseif Q.now - Q.num(budget, k .. ':turned') >= Q.options.reaction then
+    Q.set(budget, k, math.max(value / 2, Q.FLOORS[knob]))
+  else
+    return
+  end
+  Q.set(budget, k .. ':turned', Q.now)
+  Q.set(budget, k .. ':why', why)
+  Q.rescale(budget, old)
+end
+
+-- A knob that is back at its ceiling is forgotten.
+function Q.free_if_back(budget, knob)
+  local k = 'k' .. knob
+  if Q.turned(budget, knob) >= Q.num(budget, k .. ':ceiling') then
+    for _, part in ipairs({ '', ':ceiling', ':since', ':turned', ':moved', ':done', ':why' }) do
+      Q.set(budget, k .. part, nil)
+    end
+  end
+end
+
+-- Counts a job done. True when a knob rose, so that more may be allowed than before.
+function Q.count_done(budget)
+  local old, rose = Q.rate(budget), false
+  for _, knob in ipairs(Q.KNOBS) do
+    local k, value = 'k' .. knob, Q.turned(budget, knob)
+    if value then
+      Q.add(budget, k .. ':done', 1)
+      local clean = Q.now - Q.num(budget, k .. ':moved') >= Q.options.recovery
+      if clean and Q.num(budget, k .. ':done') >= Q.options.recovery_jobs then
+        Q.set(budget, k, value + Q.num(budget, k .. ':ceiling') * Q.RAISE_PART)
+        Q.set(budget, k .. ':moved', Q.now)
+        Q.set(budget, k .. ':done', 0)
+        Q.free_if_back(budget, knob)
+        rose = true
+      end
+    end
+  end
+  if rose then
+    Q.rescale(budget, old)
+  end
+  return rose
+end

@@ -1,0 +1,88 @@
+-- Claiming again for an open connection.
+
+-- Calls of `lease` that wait for work: this process's, and what others said lately.
+function Q.idle_workers(own)
+  if own > 0 then
+    return own
+  end
+  local count, flat = 0, redis.call('HGETALL', Q.base .. ':w')
+  for i = 1, #flat, 2 do
+    local waiting, untill = string.match(flat[i + 1], '^(%d+) (%d+)$')
+    if flat[i] ~= Q.client and tonumber(untill) > Q.now then
+      count = count + tonumber(waiting)
+    end
+  end
+  return count
+end
+
+-- A line of this lane, of another destination, can be served, and fewer were told to make way than there are.
+function Q.other_waits(lane, name)
+  Q.looks = Q.LOOKS
+  local first = Q.next_open(lane)
+  if not first then
+    return false
+  end
+  local others = redis.call('LLEN', Q.base .. ':L' .. lane) - (first == name and 1 or 0)
+  if others <= Q.num(Q.meta, 'told_to_close') then
+    return false
+  end
+  Q.add(Q.meta, 'told_to_close', 1)
+  return true
+end
+
+function Q.must_close(lane, name, budget, carried, own_idle)
+  if Q.held_until(budget) then
+    return 'held'
+  end
+  if Q.num(budget, 'open') > Q.whole(budget, 'c') then
+    return 'connections'
+  end
+  if Q.left(Q.whole(budget, 'm'), carried) == 0 then
+    return 'messages'
+  end
+  for lower = 0, lane - 1 do
+    -- A token that this lane took would be missing there.
+    Q.looks = Q.LOOKS
+    if Q.has_turn(Q.line_id(lower, name)) then
+      return 'lower'
+    end
+  end
+  if Q.idle_workers(own_idle) > 0 then
+    return nil
+  end
+  for lower = 0, lane - 1 do
+    if Q.other_waits(lower, name) then
+      return 'lower'
+    end
+  end
+  if carried >= Q.options.turn and Q.other_waits(lane, name) then
+    return 'turn'
+  end
+  return nil
+end
+
+function Q.more(fence, max, own_idle)
+  Q.do_chores()
+  Q.ring_alarms()
+  if not Q.extend(fence) then
+    return { 'close', 'lost' }
+  end
+  local lease = redis.call('HMGET', Q.lease_key(fence), '@line', '@messages', '@taken')
+  local id, carried = lease[1], tonumber(lease[2])
+  local lane, name = Q.lane_and_name(id)
+  local budget = Q.budget(name)
+  local reason = Q.must_close(tonumber(lane), name, budget, carried, own_idle)
+  if reason then
+    return { 'close', reason }
+  end
+  Q.looks = Q.LOOKS
+  if not Q.has_turn(id) then
+    return { 'empty' }
+  end
+  local room = math.min(Q.tokens(budget), Q.left(Q.whole(budget, 'm'), carried))
+  if room == 0 then
+    return { 'wait', Q.text(Q.next_token_at(budget) - Q.now) }
+  end
+  local jobs = Q.take(id, math.min(max, room))
+  return { 'jobs', Q.record(fence, jobs, carried + #jobs, tonumber(lease[3])) }
+end

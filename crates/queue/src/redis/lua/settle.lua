@@ -1,0 +1,153 @@
+-- How jobs end.
+
+-- A sign of life. False when the lease is lost.
+function Q.extend(fence)
+  if not redis.call('ZSCORE', Q.base .. ':x', fence) then
+    return false
+  end
+  redis.call('ZADD', Q.base .. ':x', Q.text(Q.now + Q.options.lease), fence)
+  return true
+end
+
+-- `settled` has four values for each job: campaign, delivery, attempt, and 'done', 'release' or a delay. Matched by
+-- campaign and delivery: the attempt may have moved on. Asked again, it finds nothing left to do.
+function Q.settle(fence, settled)
+  if not Q.extend(fence) then
+    return { 'lost' }
+  end
+  local key, fields = Q.lease_key(fence), { '@line', '@messages' }
+  for i = 1, #settled, 4 do
+    fields[#fields + 1] = settled[i] .. '/' .. settled[i + 1]
+  end
+  local held = redis.call('HMGET', key, unpack(fields))
+  local id, seen, gone, released = held[1], {}, {}, {}
+  for n = 3, #fields do
+    local field, value = fields[n], held[n]
+    if value and not seen[field] then
+      seen[field] = true
+      gone[#gone + 1] = field
+      local at = (n - 3) * 4 + 1
+      local slot = string.match(value, '(%d+)$')
+      Q.settle_one(id, slot, settled, at, value, released)
+    end
+  end
+  if #gone > 0 then
+    redis.call('HDEL', key, unpack(gone))
+    Q.set_line_alarm(id)
+  end
+  if #released > 0 then
+    redis.call('HSET', key, '@messages', Q.text(math.max(0, tonumber(held[2]) - #released)))
+    Q.release(id, released)
+  end
+  return { 'held' }
+end
+
+function Q.settle_one(id, slot, settled, at, value, released)
+  local how = settled[at + 3]
+  if how == 'release' then
+    local attempt = string.match(value, '/(%-?%d+)/')
+    released[#released + 1] = { slot = slot, word = Q.word(settled[at + 1], attempt) }
+    return
+  end
+  Q.move(id, slot, 'leased', -1)
+  if how == 'done' then
+    Q.tidy_campaign(slot)
+    local _, name = Q.lane_and_name(id)
+    if Q.count_done(Q.budget(name)) then
+      Q.list_all(name)
+    end
+    return
+  end
+  -- A dropped campaign's job does not come back.
+  if Q.campaign(slot) then
+    Q.push_delayed(id, slot, Q.word(settled[at + 1], settled[at + 2]), Q.text(Q.now + tonumber(how)))
+    Q.tidy_campaign(slot)
+  end
+end
+
+function Q.word(delivery, attempt)
+  return attempt == '1' and delivery or delivery .. ':' .. attempt
+end
+
+-- Puts jobs back to the front of their lists, in their order, and their tokens back to the rate.
+function Q.release(id, released)
+  for n = #released, 1, -1 do
+    local slot, word = released[n].slot, released[n].word
+    Q.move(id, slot, 'leased', -1)
+    if Q.campaign(slot) then
+      Q.pile_or_new(id, slot)
+      redis.call('LPUSH', Q.pile_key(id, slot), word)
+      Q.move(id, slot, 'ready', 1)
+      Q.offer(id, slot)
+    end
+  end
+  local _, name = Q.lane_and_name(id)
+  Q.refund(Q.budget(name), #released)
+  Q.list_all(name)
+end
+
+-- What a lease still holds, in the order in which it was taken: campaign, delivery, attempt, slot.
+function Q.held_jobs(fence)
+  local flat, jobs, head = redis.call('HGETALL', Q.lease_key(fence)), {}, {}
+  for i = 1, #flat, 2 do
+    local campaign, delivery = string.match(flat[i], '^(%-?%d+)/(%-?%d+)$')
+    if campaign then
+      local taken, attempt, slot = string.match(flat[i + 1], '^(%d+)/(%-?%d+)/(%d+)$')
+      jobs[#jobs + 1] = {
+        campaign = campaign, delivery = delivery, attempt = attempt, slot = slot, taken = tonumber(taken),
+      }
+    else
+      head[flat[i]] = flat[i + 1]
+    end
+  end
+  table.sort(jobs, function(a, b) return a.taken < b.taken end)
+  return jobs, head
+end
+
+function Q.end_lease(fence)
+  redis.call('ZREM', Q.base .. ':x', fence)
+  redis.call('UNLINK', Q.lease_key(fence))
+end
+
+function Q.close(fence)
+  if not redis.call('ZSCORE', Q.base .. ':x', fence) then
+    return
+  end
+  local jobs, head = Q.held_jobs(fence)
+  Q.end_lease(fence)
+  for _, job in ipairs(jobs) do
+    job.word = Q.word(job.delivery, job.attempt)
+  end
+  if #jobs > 0 then
+    Q.release(head['@line'], jobs)
+  end
+  local _, name = Q.lane_and_name(head['@line'])
+  Q.free_connection(name)
+end
+
+-- Leases that ran out, up to about `max_jobs` of their jobs. No token comes back: whether these messages left is not
+-- known here. The first value says whether there are more.
+function Q.expired(max_jobs, look_at)
+  local reply = {}
+  local more = '0'
+  for _, fence in ipairs(redis.call('ZRANGEBYSCORE', Q.base .. ':x', '-inf', Q.text(Q.now), 'LIMIT', 0, max_jobs)) do
+    if #reply >= max_jobs * 5 then
+      more = '1'
+      break
+    end
+    local jobs, head = Q.held_jobs(fence)
+    Q.end_lease(fence)
+    local id = head['@line']
+    local lane, name = Q.lane_and_name(id)
+    for _, job in ipairs(jobs) do
+      Q.move(id, job.slot, 'leased', -1)
+      Q.tidy_campaign(job.slot)
+      for _, value in ipairs({ lane, name, job.campaign, job.delivery, job.attempt }) do
+        reply[#reply + 1] = value
+      end
+    end
+    Q.free_connection(name)
+  end
+  Q.forget_idle(look_at)
+  return { more, reply }
+end
