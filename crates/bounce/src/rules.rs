@@ -47,6 +47,12 @@ struct Entry {
     #[serde(default)]
     text: String,
     class: String,
+    /// Needs more evidence than its words, see [`Rule::needs_evidence`].
+    #[serde(default)]
+    needs_evidence: bool,
+    /// Its words say less than a specific code does.
+    #[serde(default)]
+    vague: bool,
     #[serde(default)]
     knob: Option<String>,
     #[serde(default)]
@@ -65,6 +71,10 @@ pub(crate) struct Rule {
     pub has_text: bool,
     pub phases: Vec<Phase>,
     pub class: BounceClass,
+    /// In a report these words alone do not make an address bad: some servers say "user unknown" after DATA for what a
+    /// filter refused, so a code of the address family (RFC 3463 §3.2) or the word that it was RCPT is asked for.
+    pub needs_evidence: bool,
+    pub vague: bool,
     /// Instead of what the class turns and holds.
     pub knob: Option<Knob>,
     pub hold: Option<Duration>,
@@ -150,6 +160,8 @@ impl Rule {
         Ok(Self {
             class,
             knob,
+            needs_evidence: entry.needs_evidence,
+            vague: entry.vague,
             has_text: !entry.text.is_empty(),
             phases: phases.map_err(|e| fault(&e))?,
             name: entry.name,

@@ -56,6 +56,11 @@ pub(crate) fn parts<'a>(fields: &Fields<'a>, body: &'a [u8]) -> Vec<Part<'a>> {
         };
     }
     walk.close(body.len());
+    if walk.leaves.is_empty() {
+        // A multipart none of whose boundaries is there.
+        walk.leaf(fields, "text/plain".to_owned(), 0);
+        walk.close(body.len());
+    }
     walk.leaves
 }
 
@@ -81,6 +86,10 @@ impl<'a> Walk<'a> {
             }
         }
         let kind = if kind.is_empty() || kind.starts_with("multipart/") { "text/plain".to_owned() } else { kind };
+        self.leaf(fields, kind, at);
+    }
+
+    fn leaf(&mut self, fields: &Fields<'a>, kind: String, at: usize) {
         self.leaves.push(Part::new(fields, kind));
         self.start = Some(at);
     }
@@ -161,7 +170,10 @@ mod tests {
 
     #[test]
     fn a_multipart_without_a_boundary_is_text() {
-        let mail = Mail::read(b"Content-Type: multipart/mixed\n\nhello");
-        assert_eq!((mail.parts[0].kind.as_str(), mail.parts[0].text().as_str()), ("text/plain", "hello"));
+        for header in ["multipart/mixed", "multipart/mixed; boundary=x"] {
+            let mail = format!("Content-Type: {header}\n\nhello");
+            let mail = Mail::read(mail.as_bytes());
+            assert_eq!((mail.parts[0].kind.as_str(), mail.parts[0].text().as_str()), ("text/plain", "hello"));
+        }
     }
 }

@@ -1,4 +1,4 @@
-use tidings_domain::{EnhancedCode, Phase, ReportedAction, Word};
+use tidings_domain::{EnhancedCode, ReportedAction, Word};
 
 use super::ReportedRecipient;
 use super::address::typed_address;
@@ -7,6 +7,7 @@ use crate::mail::Fields;
 /// Recipients of one report that are read; our own messages have one each.
 const MAX_RECIPIENTS: usize = 50;
 const MAX_DIAGNOSTIC_BYTES: usize = 2 * 1024;
+const MAX_CATEGORY_BYTES: usize = 40;
 
 /// The machine's part of a report: `message/delivery-status` (RFC 3464 §2) or `message/global-delivery-status`
 /// (RFC 6533 §4).
@@ -64,10 +65,13 @@ pub(super) fn empty() -> ReportedRecipient {
         diagnostic: String::new(),
         explanation: String::new(),
         remote_mta: None,
-        phase: Phase::Rcpt,
+        phase: None,
         verdict: None,
     }
 }
+
+/// PowerMTA's own finding, a word that says more than most servers' text.
+const CATEGORY: &str = "X-PowerMTA-BounceCategory";
 
 fn fill(recipient: &mut ReportedRecipient, fields: &Fields) {
     let original = fields.get("Original-Recipient").or_else(|| fields.get("X-Actual-Recipient"));
@@ -76,6 +80,9 @@ fn fill(recipient: &mut ReportedRecipient, fields: &Fields) {
     recipient.status = status.or(recipient.status);
     if let Some(diagnostic) = fields.raw("Diagnostic-Code") {
         recipient.diagnostic = verbatim(diagnostic);
+    }
+    if let Some(category) = fields.get(CATEGORY) {
+        recipient.diagnostic.push_str(&format!(" [{CATEGORY}: {}]", cut(&category, MAX_CATEGORY_BYTES)));
     }
     let remote = fields.get("Remote-MTA").map(|v| untyped(&v).to_owned());
     recipient.remote_mta = remote.or_else(|| recipient.remote_mta.take());

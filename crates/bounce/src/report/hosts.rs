@@ -1,6 +1,6 @@
 /// Names of mail hosts and domains, and the provider whose rules hold there. The names on the right are those of the
 /// provider table; that table matches MX hosts and is not known here.
-const HOSTS: [(&str, &str); 37] = [
+const HOSTS: [(&str, &str); 39] = [
     ("google.com", "google"),
     ("googlemail.com", "google"),
     ("gmail.com", "google"),
@@ -36,6 +36,8 @@ const HOSTS: [(&str, &str); 37] = [
     ("netease.com", "netease"),
     ("mimecast.com", "mimecast"),
     ("docomo.ne.jp", "docomo"),
+    ("ezweb.ne.jp", "au"),
+    ("au.com", "au"),
     ("cox.net", "cox"),
     ("secureserver.net", "godaddy"),
 ];
@@ -43,6 +45,10 @@ const HOSTS: [(&str, &str); 37] = [
 /// The provider behind a host or domain, by the longest name that fits on a label's border. Empty when unknown.
 pub(super) fn provider_of(host: &str) -> &'static str {
     let host = host.trim_matches(['[', ']', '(', ')', '.', ' ']);
+    // Amazon's hosts for incoming mail, one for each region.
+    if host.starts_with("inbound-smtp.") && host.ends_with(".amazonaws.com") {
+        return "ses-inbound";
+    }
     let fits = |name: &str| {
         let start = host.len().checked_sub(name.len());
         let tail = start.and_then(|s| Some((s, host.get(s..)?)));

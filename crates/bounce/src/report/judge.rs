@@ -4,7 +4,8 @@ use super::ReportedRecipient;
 use super::address::addresses;
 use super::hosts::provider_of;
 use crate::classify::{by_basic_code, of_rule};
-use crate::rules::{RULES, Said};
+use crate::consequence::verdict;
+use crate::rules::{RULES, Rule, Said};
 
 /// Words of a text that are looked at for codes.
 const MAX_WORDS: usize = 400;
@@ -23,22 +24,39 @@ impl ReportedRecipient {
 
     /// What a server said stands before what a notice tells people, a text before a code that is not specific.
     fn find(&self, provider: &str) -> Verdict {
+        let phase = self.phase.unwrap_or(Phase::Rcpt);
         let said = read_codes(&self.diagnostic, self.status);
         let told = read_codes(&self.explanation, self.status);
-        let by_text = |said: &Said| RULES.by_text(self.phase, said, provider).next();
-        let by_code = |said: &Said| RULES.by_code(self.phase, said, provider).next();
+        let by_text = |said: &Said| RULES.by_text(phase, said, provider).find(|rule| !rule.vague);
+        let by_vague = |said: &Said| RULES.by_text(phase, said, provider).find(|rule| rule.vague);
+        let by_code = |said: &Said| RULES.by_code(phase, said, provider).next();
         let specific = |said: &Said| said.enhanced.filter(|e| is_specific(*e)).and_then(|_| by_code(said));
         let rule = by_text(&said)
             .or_else(|| specific(&said))
+            .or_else(|| by_vague(&said))
             .or_else(|| by_text(&told))
-            .or_else(|| specific(&told))
             .or_else(|| by_code(&said))
+            .or_else(|| by_vague(&told))
             .or_else(|| by_code(&told));
         match rule {
-            Some(rule) => of_rule(rule, true, self.phase),
-            None if self.diagnostic.is_empty() => by_basic_code(self.phase, told.code, true),
-            None => by_basic_code(self.phase, said.code, true),
+            Some(rule)
+                if rule.needs_evidence
+                    && !self.is_evident(said.enhanced.filter(|e| is_specific(*e)).or(told.enhanced)) =>
+            {
+                unproven(rule, phase)
+            }
+            Some(rule) => of_rule(rule, true, phase),
+            None if self.diagnostic.is_empty() => by_basic_code(phase, told.code, true),
+            None => by_basic_code(phase, said.code, true),
         }
+    }
+
+    /// Whether something besides its words says that the address is meant: a code about addresses, the phase, or that
+    /// no server was asked at all because the reporting system knows its own users.
+    fn is_evident(&self, enhanced: Option<EnhancedCode>) -> bool {
+        let about_address = enhanced.is_some_and(|e| e.subject == 1 && e.detail != 0);
+        let remote = reply_codes(&self.diagnostic).chain(reply_codes(&self.explanation)).next().is_some();
+        about_address || self.phase == Some(Phase::Rcpt) || (!remote && self.phase.is_none())
     }
 
     fn provider(&self) -> &'static str {
@@ -48,6 +66,11 @@ impl ReportedRecipient {
         let domain = self.address.as_deref().and_then(|a| a.rsplit('@').next());
         remote.chain(hosts).chain(domain).map(provider_of).find(|p| !p.is_empty()).unwrap_or_default()
     }
+}
+
+/// "User unknown" without evidence: counted, and believed when it comes again.
+fn unproven(rule: &Rule, phase: Phase) -> Verdict {
+    verdict(BounceClass::ProbableBadAddress, true, phase, &rule.name)
 }
 
 /// The delivery has ended: nothing is left to try again or to wait for.
@@ -99,6 +122,11 @@ fn read_codes(text: &str, status: Option<EnhancedCode>) -> Said {
     Said { code, enhanced, text: without_codes(text) }
 }
 
+fn reply_codes(text: &str) -> impl Iterator<Item = u16> {
+    let words = text.split_whitespace().take(MAX_WORDS);
+    words.filter_map(|word| reply_code(word.trim_matches(|c: char| !c.is_ascii_alphanumeric()).split('-').next()?))
+}
+
 fn reply_code(word: &str) -> Option<u16> {
     let digits = word.len() == 3 && word.bytes().all(|b| b.is_ascii_digit());
     word.parse().ok().filter(|code| digits && (400..600).contains(code))
@@ -120,13 +148,27 @@ fn without_codes(text: &str) -> String {
 }
 
 /// What the remote server replied to, by the words that the common programs use for it.
-pub(super) fn phase_of(texts: &[&str]) -> Phase {
-    const SIGNS: [(&str, Phase); 22] = [
+pub(super) fn phase_of(texts: &[&str]) -> Option<Phase> {
+    const SIGNS: [(&str, Phase); 37] = [
         ("in reply to rcpt", Phase::Rcpt),
         ("after rcpt", Phase::Rcpt),
         ("response to rcpt", Phase::Rcpt),
         (">>> rcpt", Phase::Rcpt),
         ("does not like recipient", Phase::Rcpt),
+        ("[rcpt_to]", Phase::Rcpt),
+        ("smtp:rcpt", Phase::Rcpt),
+        ("<<< rcpt", Phase::Rcpt),
+        ("for rcpt", Phase::Rcpt),
+        ("(state 13)", Phase::Rcpt),
+        ("(state 14)", Phase::Rcpt),
+        ("(state 15)", Phase::Rcpt),
+        ("(state 17)", Phase::Data),
+        ("(state 18)", Phase::Dot),
+        ("<<< data", Phase::Data),
+        ("smtp command rcpt", Phase::Rcpt),
+        ("smtp command data", Phase::Data),
+        ("smtp command mail", Phase::Mail),
+        ("smtp:data", Phase::Data),
         ("in reply to end of data", Phase::Dot),
         ("after end of data", Phase::Dot),
         ("end of data command", Phase::Dot),
@@ -138,6 +180,7 @@ pub(super) fn phase_of(texts: &[&str]) -> Phase {
         ("after mail from", Phase::Mail),
         ("response to mail", Phase::Mail),
         ("does not like sender", Phase::Mail),
+        ("[mail_from]", Phase::Mail),
         (">>> mail", Phase::Mail),
         ("in reply to ehlo", Phase::Ehlo),
         ("in reply to helo", Phase::Ehlo),
@@ -146,12 +189,26 @@ pub(super) fn phase_of(texts: &[&str]) -> Phase {
         ("while performing the initial greeting", Phase::Greeting),
     ];
     for text in texts {
-        let text = text.to_ascii_lowercase();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_lowercase();
         if let Some((_, phase)) = SIGNS.iter().find(|(sign, _)| text.contains(sign)) {
-            return *phase;
+            return Some(*phase);
         }
     }
-    Phase::Rcpt
+    None
+}
+
+/// Of the lines about a recipient those in which a server speaks: from the first that holds a reply code to the next
+/// empty line. All of them where no server does.
+pub(super) fn server_words(lines: &str) -> &str {
+    let mut at = 0;
+    for line in lines.split_inclusive('\n') {
+        if reply_codes(line).next().is_some() {
+            let said = &lines[at..];
+            return said[..said.find("\n\n").unwrap_or(said.len())].trim();
+        }
+        at += line.len();
+    }
+    lines
 }
 
 /// The host that a notice quotes: `host mx.example[192.0.2.1] said:`, `while talking to mx.example.:`.

@@ -7,6 +7,7 @@ mod hosts;
 mod judge;
 mod marks;
 mod notice;
+mod notification;
 mod read;
 mod ties;
 
@@ -46,8 +47,8 @@ pub struct ReportedRecipient {
     /// The notice's words about this recipient, for people; used where the diagnostic says nothing.
     pub explanation: String,
     pub remote_mta: Option<String>,
-    /// What the remote server replied to, as far as the report tells.
-    pub phase: Phase,
+    /// What the remote server replied to, if the report tells.
+    pub phase: Option<Phase>,
     /// Only for [`ReportedAction::Failed`]: nothing else has a consequence.
     pub verdict: Option<Verdict>,
 }

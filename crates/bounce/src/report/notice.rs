@@ -65,8 +65,24 @@ pub(super) struct Named {
     pub words: String,
 }
 
+/// Where a notice's list of recipients begins; before it some repeat the header of the message.
+static LIST: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?m)following (?:recipient|address|destination|user|person|e-?mail)[^\n]{0,60}:?[ \t]*\r?$")
+});
+
 /// Who a notice is about. `ours` are addresses that cannot be meant: the mail's own sender and receiver.
 pub(super) fn named(notice: &str, ours: &[String]) -> Vec<Named> {
+    let mut found = LIST.find(notice).map(|list| listed(&notice[list.end()..], ours)).unwrap_or_default();
+    if found.is_empty() {
+        found = listed(notice, ours);
+    }
+    if found.is_empty() {
+        found.push(Named { address: mentioned(notice, ours), words: cut(notice, MAX_BLOCK_BYTES).trim().to_owned() });
+    }
+    found
+}
+
+fn listed(notice: &str, ours: &[String]) -> Vec<Named> {
     let mut found: Vec<Named> = Vec::new();
     let mut current = None;
     for line in notice.lines() {
@@ -82,9 +98,6 @@ pub(super) fn named(notice: &str, ours: &[String]) -> Vec<Named> {
             block.push_str(line.trim());
             block.push('\n');
         }
-    }
-    if found.is_empty() {
-        found.push(Named { address: mentioned(notice, ours), words: cut(notice, MAX_BLOCK_BYTES).trim().to_owned() });
     }
     found
 }

@@ -1,14 +1,25 @@
+use std::sync::LazyLock;
+
+use regex::Regex;
 use tidings_domain::{ReportKind, ReportedAction};
 
 use super::delivery_status::{DeliveryStatus, cut, empty};
-use super::judge::{phase_of, quoted_host};
+use super::judge::{phase_of, quoted_host, server_words};
 use super::marks::MARKS;
+use super::notification::Notification;
 use super::{Feedback, Report, ReportedRecipient, Ties, address, notice};
 use crate::mail::{Fields, MAX_BYTES, Mail, decode_words, plain_text};
 
 /// Octets of a notice in which marks are looked for.
 const MAX_MARKED_BYTES: usize = 4 * 1024;
 const MAX_EXPLANATION_BYTES: usize = 2 * 1024;
+/// Fields of a delivery status that are looked for within a text.
+const MAX_STATUS_FIELDS: usize = 200;
+
+static STATUS_FIELD: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?im)^>?[ \t]?(?:reporting-mta|original-recipient|final-recipient|action)[ \t]*:")
+        .expect("the pattern is part of the program and used by its tests")
+});
 
 /// Reads a mail that came back. Takes any octets, never fails, and looks at no more than [`MAX_BYTES`] of them.
 #[must_use]
@@ -34,6 +45,7 @@ pub fn read(mail: &[u8]) -> Report {
     match texts.machine(&mail) {
         Some(Machine::Status(status)) => report.by_status(status, &texts, &ours),
         Some(Machine::Feedback(feedback)) => report.by_feedback(feedback),
+        Some(Machine::Notification(notification)) => report.by_notification(notification),
         None => report.by_words(&mail, &texts, ours),
     }
     for recipient in &mut report.recipients {
@@ -53,6 +65,7 @@ struct Texts {
 enum Machine {
     Status(DeliveryStatus),
     Feedback(Feedback),
+    Notification(Notification),
 }
 
 impl Texts {
@@ -86,13 +99,39 @@ impl Texts {
         }
     }
 
+    /// The fields of a delivery status that stand within the text, for its part was taken apart or never marked. In a
+    /// forwarded bounce they are quoted.
+    fn fields_within(&self, forwarded: bool) -> Option<String> {
+        let all: Vec<_> = STATUS_FIELD.find_iter(&self.whole).take(MAX_STATUS_FIELDS).collect();
+        let has = |name: &str| all.iter().any(|m| m.as_str().to_ascii_lowercase().contains(name));
+        let text = &self.whole[all.first()?.start()..];
+        let quoted = text.starts_with('>');
+        let unquoted = || {
+            text.lines()
+                .map(|l| l.trim_start_matches('>').strip_prefix(' ').unwrap_or(l))
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        (has("final-recipient") && has("action") && (!quoted || forwarded))
+            .then(|| if quoted { unquoted() } else { text.to_owned() })
+    }
+
     fn machine(&self, mail: &Mail) -> Option<Machine> {
+        if let Some(notification) = Notification::read(&self.whole) {
+            return Some(Machine::Notification(notification));
+        }
         let part = |kinds: &[&str]| mail.parts.iter().find(|p| kinds.contains(&p.kind.as_str()));
         if let Some(part) = part(&["message/feedback-report"]) {
             return Some(Machine::Feedback(Feedback::read(&part.bytes())));
         }
-        let part = part(&["message/delivery-status", "message/global-delivery-status"])?;
-        let status = DeliveryStatus::read(part.bytes().trim_ascii_start());
+        let status = match part(&["message/delivery-status", "message/global-delivery-status"]) {
+            Some(part) => DeliveryStatus::read(part.bytes().trim_ascii_start()),
+            None => {
+                let subject = mail.fields.get("Subject").unwrap_or_default().to_ascii_lowercase();
+                let forwarded = subject.starts_with("fw") || subject.starts_with("wg:");
+                DeliveryStatus::read(self.fields_within(forwarded)?.as_bytes())
+            }
+        };
         (!status.recipients.is_empty()).then_some(Machine::Status(status))
     }
 }
@@ -114,6 +153,8 @@ impl Report {
             let same = |n: &&notice::Named| n.address.is_some() && n.address == recipient.address;
             let words = named.iter().find(same).map_or(texts.notice(), |n| &n.words);
             recipient.explanation = cut(words.trim(), MAX_EXPLANATION_BYTES).to_owned();
+            // None is named where none took part: the reporting system itself refused (RFC 3464 §2.3.5).
+            recipient.remote_mta = recipient.remote_mta.take().or_else(|| self.reporting_mta.clone());
             recipient.phase = phase_of(&[&recipient.diagnostic, &recipient.explanation]);
         }
         self.kind = kind_of(&self.recipients);
@@ -124,6 +165,15 @@ impl Report {
         self.recognised_by = "feedback-report".to_owned();
         feedback.original_mail_from.iter().for_each(|address| self.ties.add_addresses(address));
         self.feedback = Some(feedback);
+    }
+
+    fn by_notification(&mut self, notification: Notification) {
+        self.recognised_by = "ses-notification".to_owned();
+        self.reporting_mta = notification.reporting_mta;
+        self.ties.add_notification(&notification.message_ids, &notification.source);
+        self.recipients = notification.recipients;
+        self.feedback = notification.feedback;
+        self.kind = if self.feedback.is_some() { ReportKind::Feedback } else { kind_of(&self.recipients) };
     }
 
     fn by_words(&mut self, mail: &Mail, texts: &Texts, mut ours: Vec<String>) {
@@ -140,21 +190,19 @@ impl Report {
         let action = match mark.means {
             ReportKind::Bounce => ReportedAction::Failed,
             ReportKind::Delayed => ReportedAction::Delayed,
+            ReportKind::Feedback => return self.feedback = Some(Feedback::read(b"")),
             _ => return,
         };
         ours.extend(address::first_address(&from));
         let failed = mail.fields.get("X-Failed-Recipients").and_then(|v| address::first_address(&v));
         let named = notice::named(texts.notice(), &ours);
-        self.recipients = named.into_iter().map(|n| self.recipient(n, action, failed.as_deref(), &subject)).collect();
+        self.recipients = named.into_iter().map(|n| self.recipient(n, action, failed.as_deref())).collect();
+        for recipient in &mut self.recipients {
+            recipient.explanation = format!("{}\n{subject}", cut(texts.notice().trim(), MAX_EXPLANATION_BYTES));
+        }
     }
 
-    fn recipient(
-        &self,
-        named: notice::Named,
-        action: ReportedAction,
-        failed: Option<&str>,
-        subject: &str,
-    ) -> ReportedRecipient {
+    fn recipient(&self, named: notice::Named, action: ReportedAction, failed: Option<&str>) -> ReportedRecipient {
         let address = named.address.or_else(|| failed.map(str::to_owned));
         let address = address.or_else(|| self.ties.original_to.first().cloned());
         ReportedRecipient {
@@ -162,8 +210,7 @@ impl Report {
             action,
             phase: phase_of(&[&named.words]),
             remote_mta: quoted_host(&named.words),
-            diagnostic: named.words.trim().to_owned(),
-            explanation: subject.to_owned(),
+            diagnostic: server_words(named.words.trim()).to_owned(),
             ..empty()
         }
     }

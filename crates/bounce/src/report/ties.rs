@@ -53,7 +53,7 @@ impl Ties {
         for name in SENT_FROM {
             original.all(name).take(2).for_each(|value| self.add_addresses(&value));
         }
-        for name in ["To", "X-Envelope-To", "Delivered-To", "X-Original-To"] {
+        for name in ["To", "X-Envelope-To", "Delivered-To", "X-Original-To", "X-HmXmrOriginalRecipient"] {
             for value in original.all(name).take(MAX_EACH) {
                 add(&mut self.original_to, addresses(&value).map(|(_, address)| address));
             }
@@ -66,6 +66,12 @@ impl Ties {
 
     pub(super) fn add_addresses(&mut self, value: &str) {
         add(&mut self.addresses, addresses(value).map(|(_, address)| address));
+    }
+
+    /// What Amazon SES tells of the message.
+    pub(super) fn add_notification(&mut self, message_ids: &[String], source: &str) {
+        message_ids.iter().for_each(|id| self.add_message_ids(id));
+        self.add_addresses(source);
     }
 
     fn add_message_ids(&mut self, value: &str) {
