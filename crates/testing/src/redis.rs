@@ -1,6 +1,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -14,6 +15,8 @@ pub struct TestRedis {
 
 /// Another process may take the port between our asking and the server's binding it.
 const PORT_TRIES: usize = 10;
+/// The nodes of a cluster agree within a second or two.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl TestRedis {
     /// # Panics
@@ -38,6 +41,42 @@ impl TestRedis {
             }
         }
         panic!("redis-server does not start with {args:?}: is it 7.0 or later? (apt-get install redis-server)")
+    }
+
+    /// Three masters that share the hash slots.
+    ///
+    /// # Panics
+    /// No `redis-server` and `redis-cli`, or they do not become a cluster.
+    #[must_use]
+    pub fn cluster() -> [Self; 3] {
+        let nodes = [(), (), ()].map(|()| {
+            let bus = free_port().to_string();
+            Self::start_with(&["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "2000"])
+        });
+        let mut create = Command::new("redis-cli");
+        create.args(["--cluster-yes", "--cluster", "create"]);
+        nodes.iter().for_each(|node| {
+            create.arg(format!("127.0.0.1:{}", node.port));
+        });
+        let made =
+            create.output().unwrap_or_else(|e| panic!("redis-cli: {e}. Install it: apt-get install redis-tools"));
+        let said = String::from_utf8_lossy(&made.stdout);
+        assert!(said.contains("All 16384 slots covered"), "no cluster: {said}");
+        nodes.iter().for_each(Self::join);
+        nodes
+    }
+
+    /// Returns when the node knows that the cluster is whole: they tell each other after the slots are given out.
+    fn join(&self) {
+        let until = Instant::now() + JOIN_TIMEOUT;
+        let mut said = String::new();
+        while !said.contains("cluster_state:ok") || !said.contains("cluster_slots_ok:16384") {
+            assert!(Instant::now() < until, "the cluster does not become whole: {said}");
+            let port = self.port.to_string();
+            let info =
+                Command::new("redis-cli").args(["-p", &port, "CLUSTER", "INFO"]).output().expect("it ran before");
+            said = String::from_utf8_lossy(&info.stdout).into_owned();
+        }
     }
 
     #[must_use]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClientBuilder;
-use redis::{Client, IntoConnectionInfo, RedisError};
+use redis::{Client, IntoConnectionInfo, RedisError, Value};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -15,7 +15,7 @@ use super::call::{Call, Patience, stop_the_test_clock};
 use super::channels::Channels;
 use super::trouble::{Failure, understand};
 use super::wire::{CONNECT_TIMEOUT, REPLY_TIMEOUT, Server, Wire, connect_one};
-use super::{Partition, Redis, RedisClock, RedisOptions, Shared};
+use super::{Partition, Redis, RedisClock, RedisOptions, Shared, reply};
 use crate::{Snapshot, Trouble};
 
 /// Layout of the keys, as in `lua/state.lua`.
@@ -92,10 +92,14 @@ impl Redis {
         let info = door.info().await?;
         door.check_server(&info)?;
         let is_cluster = info.get("cluster_enabled").is_some_and(|v| v == "1");
-        let partitions = door.partitions(options.partitions, is_cluster).await?;
         let server = if is_cluster { cluster(&clients, &door.at)? } else { Server::One(Box::new(clients[0].clone())) };
+        let wire = Wire::new(server);
+        if is_cluster {
+            door.check_nodes(&wire).await?;
+        }
+        let partitions = door.partitions(&wire, options.partitions, is_cluster).await?;
         let shared = Shared {
-            wire: Wire::new(server),
+            wire,
             prefix: options.prefix,
             client: format!("{:016x}", rand::random::<u64>()),
             options: options.queue,
@@ -147,7 +151,17 @@ impl Door {
 
     async fn info(&mut self) -> Result<HashMap<String, String>, OpenError> {
         let text: String = self.ask(redis::cmd("INFO")).await?;
-        Ok(text.lines().filter_map(|l| l.split_once(':')).map(|(k, v)| (k.into(), v.trim().into())).collect())
+        Ok(read_info(&text))
+    }
+
+    /// All nodes of a cluster.
+    async fn check_nodes(&self, wire: &Wire) -> Result<(), OpenError> {
+        let answer = wire.ask(&redis::cmd("INFO")).await.map_err(|(error, _)| self.refusal(&error))?;
+        let Value::Map(nodes) = answer else { return Ok(()) };
+        nodes
+            .iter()
+            .filter_map(|(_, info)| reply::text(info).ok())
+            .try_for_each(|info| self.check_server(&read_info(&info)))
     }
 
     /// CONFIG may be forbidden, as with most hosts of Redis; INFO says all that is needed.
@@ -166,26 +180,27 @@ impl Door {
     }
 
     /// Who owns the prefix, and into how many parts the queue under it is divided.
-    async fn partitions(&mut self, wanted: Option<u16>, is_cluster: bool) -> Result<u16, OpenError> {
-        let default = wanted.unwrap_or(if is_cluster { CLUSTER_PARTITIONS } else { 1 }).max(1);
-        if is_cluster {
-            // This node may not hold the key; the first word of each partition tells.
-            return Ok(default);
-        }
+    async fn partitions(&mut self, wire: &Wire, wanted: Option<u16>, is_cluster: bool) -> Result<u16, OpenError> {
         let mut command = redis::cmd("HMGET");
         command.arg(format!("{}:m", base(&self.prefix, 0))).arg("product").arg("schema").arg("partitions");
-        let (product, schema, partitions): (Option<String>, Option<String>, Option<u16>) = self.ask(command).await?;
+        let answer = wire.ask(&command).await.map_err(|(error, _)| self.refusal(&error))?;
+        let found: Vec<Option<String>> = redis::from_redis_value(answer).unwrap_or_default();
         let (at, prefix) = (self.at.clone(), self.prefix.clone());
-        if product.is_none() {
-            return self.unowned().await.map(|()| default);
-        }
-        match (schema, partitions) {
-            (Some(schema), _) if schema != SCHEMA => Err(OpenError::OtherSchema { at, prefix, found: schema }),
-            (_, Some(found)) => match wanted {
-                Some(wanted) if wanted != found => Err(OpenError::OtherPartitions { at, prefix, found, wanted }),
-                _ => Ok(found),
-            },
-            _ => Ok(default),
+        match &found[..] {
+            [Some(_), Some(schema), _] if schema != SCHEMA => {
+                Err(OpenError::OtherSchema { at, prefix, found: schema.clone() })
+            }
+            [Some(_), _, Some(count)] => {
+                let found = count.parse().unwrap_or(1);
+                match wanted {
+                    Some(wanted) if wanted != found => Err(OpenError::OtherPartitions { at, prefix, found, wanted }),
+                    _ => Ok(found),
+                }
+            }
+            _ => {
+                self.unowned().await?;
+                Ok(wanted.unwrap_or(if is_cluster { CLUSTER_PARTITIONS } else { 1 }).max(1))
+            }
         }
     }
 
@@ -210,21 +225,28 @@ impl Door {
     }
 
     async fn ask<T: redis::FromRedisValue>(&mut self, command: redis::Cmd) -> Result<T, OpenError> {
-        let answer = command.query_async(&mut self.connection).await;
-        answer.map_err(|error: RedisError| match error.code() {
+        command.query_async(&mut self.connection).await.map_err(|error: RedisError| self.refusal(&error))
+    }
+
+    fn refusal(&self, error: &RedisError) -> OpenError {
+        match error.code() {
             // Another type of value than ours stands there.
             Some("WRONGTYPE") => OpenError::ForeignPrefix {
                 at: self.at.clone(),
                 prefix: self.prefix.clone(),
                 key: format!("{}:m", base(&self.prefix, 0)),
             },
-            _ => refusal(&error, self.at.clone(), &self.prefix),
-        })
+            _ => refusal(error, self.at.clone(), &self.prefix),
+        }
     }
 
     fn refuse(&self, trouble: Trouble, why: String) -> OpenError {
         refused(trouble, why, self.at.clone(), &self.prefix)
     }
+}
+
+fn read_info(text: &str) -> HashMap<String, String> {
+    text.lines().filter_map(|l| l.split_once(':')).map(|(k, v)| (k.into(), v.trim().into())).collect()
 }
 
 fn refusal(error: &RedisError, at: String, prefix: &str) -> OpenError {
