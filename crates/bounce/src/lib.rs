@@ -13,6 +13,7 @@ mod consequence;
 mod escalate;
 mod mail;
 mod normalise;
+mod patterns;
 mod problem;
 mod report;
 mod rules;

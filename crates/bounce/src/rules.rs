@@ -1,11 +1,11 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use regex::bytes::{RegexSet, RegexSetBuilder};
 use serde::Deserialize;
 use tidings_domain::{BounceClass, EnhancedCode, Knob, Phase, Reply, Word};
 
 use crate::consequence::{is_about_recipient, is_before_recipient};
+use crate::patterns::Patterns;
 
 /// The rules as they are carried, in the order of evaluation.
 const FILES: [&str; 3] =
@@ -15,13 +15,10 @@ const FILES: [&str; 3] =
 pub(crate) static RULES: LazyLock<Rules> =
     LazyLock::new(|| Rules::parse(&FILES).expect("the rules are part of the program and read by its tests"));
 
-/// States of the text automaton that are kept; the default is too few for a set of this size, and then it is slow.
-pub(crate) const AUTOMATON_BYTES: usize = 32 << 20;
-
 pub(crate) struct Rules {
     pub rules: Vec<Rule>,
-    /// One pattern for each rule; a rule without text has one that always matches.
-    texts: RegexSet,
+    /// One row for each rule.
+    texts: Patterns,
 }
 
 #[derive(Deserialize)]
@@ -97,34 +94,17 @@ impl Rules {
                 rules.push(Rule::new(entry)?);
             }
         }
-        // ASCII rules over bytes: replies are English, and Unicode classes make the automaton many times larger.
-        let mut builder = RegexSetBuilder::new(texts);
-        builder.case_insensitive(true).unicode(false).size_limit(AUTOMATON_BYTES).dfa_size_limit(AUTOMATON_BYTES);
-        let texts = builder.build().map_err(|e| e.to_string())?;
+        let texts = Patterns::new(texts.iter().map(String::as_str))?;
         Ok(Self { rules, texts })
     }
 
-    /// The rules that match, in order.
-    pub fn matching<'a>(&'a self, phase: Phase, said: &Said, provider: &'a str) -> impl Iterator<Item = &'a Rule> {
+    /// The rules that match and may hold at that phase, in order.
+    pub fn matching(&self, phase: Phase, said: &Said, provider: &str) -> Vec<&Rule> {
         let code = said.code.to_string();
         let enhanced = said.enhanced.map(|e| e.to_string()).unwrap_or_default();
-        let hits = self.texts.matches(said.text.as_bytes());
-        // The set yields its hits in the order of the rules.
-        let rules: Vec<&Rule> = hits.iter().map(|index| &self.rules[index]).collect();
-        rules.into_iter().filter(move |rule| rule.fits(phase, &code, &enhanced, provider))
-    }
-
-    /// Of these only rules that ask for words; only rules that may hold at that phase.
-    pub fn by_text<'a>(&'a self, phase: Phase, said: &Said, provider: &'a str) -> impl Iterator<Item = &'a Rule> {
-        self.matching(phase, said, provider).filter(move |rule| rule.has_text && rule.may_hold(phase))
-    }
-
-    /// Only rules that go by codes alone.
-    pub fn by_code<'a>(&'a self, phase: Phase, said: &Said, provider: &'a str) -> impl Iterator<Item = &'a Rule> {
-        let code = said.code.to_string();
-        let enhanced = said.enhanced.map(|e| e.to_string()).unwrap_or_default();
-        let rules = self.rules.iter().filter(move |rule| !rule.has_text && rule.may_hold(phase));
-        rules.filter(move |rule| rule.fits(phase, &code, &enhanced, provider))
+        let hits = self.texts.hits(&said.text);
+        let rules = self.rules.iter().enumerate().filter(|(row, _)| hits.holds(*row)).map(|(_, rule)| rule);
+        rules.filter(|rule| rule.may_hold(phase) && rule.fits(phase, &code, &enhanced, provider)).collect()
     }
 }
 

@@ -27,24 +27,19 @@ impl ReportedRecipient {
         let phase = self.phase.unwrap_or(Phase::Rcpt);
         let said = read_codes(&self.diagnostic, self.status);
         let told = read_codes(&self.explanation, self.status);
-        let by_text = |said: &Said| RULES.by_text(phase, said, provider).find(|rule| !rule.vague);
-        let by_vague = |said: &Said| RULES.by_text(phase, said, provider).find(|rule| rule.vague);
-        let by_code = |said: &Said| RULES.by_code(phase, said, provider).next();
-        let specific = |said: &Said| said.enhanced.filter(|e| is_specific(*e)).and_then(|_| by_code(said));
-        let rule = by_text(&said)
-            .or_else(|| specific(&said))
-            .or_else(|| by_vague(&said))
-            .or_else(|| by_text(&told))
-            .or_else(|| by_code(&said))
-            .or_else(|| by_vague(&told))
-            .or_else(|| by_code(&told));
+        let rules_said = RULES.matching(phase, &said, provider);
+        let rule = by_text(&rules_said).or_else(|| specific(&rules_said, &said)).or_else(|| by_vague(&rules_said));
+        let rule = rule.or_else(|| {
+            let rules_told = RULES.matching(phase, &told, provider);
+            by_text(&rules_told)
+                .or_else(|| specific(&rules_told, &told))
+                .or_else(|| by_code(&rules_said))
+                .or_else(|| by_vague(&rules_told))
+                .or_else(|| by_code(&rules_told))
+        });
+        let enhanced = said.enhanced.filter(|e| is_specific(*e)).or(told.enhanced);
         match rule {
-            Some(rule)
-                if rule.needs_evidence
-                    && !self.is_evident(said.enhanced.filter(|e| is_specific(*e)).or(told.enhanced)) =>
-            {
-                unproven(rule, phase)
-            }
+            Some(rule) if rule.needs_evidence && !self.is_evident(enhanced) => unproven(rule, phase),
             Some(rule) => of_rule(rule, true, phase),
             None if self.diagnostic.is_empty() => by_basic_code(phase, told.code, true),
             None => by_basic_code(phase, said.code, true),
@@ -66,6 +61,22 @@ impl ReportedRecipient {
         let domain = self.address.as_deref().and_then(|a| a.rsplit('@').next());
         remote.chain(hosts).chain(domain).map(provider_of).find(|p| !p.is_empty()).unwrap_or_default()
     }
+}
+
+fn by_text<'a>(rules: &[&'a Rule]) -> Option<&'a Rule> {
+    rules.iter().copied().find(|rule| rule.has_text && !rule.vague)
+}
+
+fn by_vague<'a>(rules: &[&'a Rule]) -> Option<&'a Rule> {
+    rules.iter().copied().find(|rule| rule.vague)
+}
+
+fn by_code<'a>(rules: &[&'a Rule]) -> Option<&'a Rule> {
+    rules.iter().copied().find(|rule| !rule.has_text)
+}
+
+fn specific<'a>(rules: &[&'a Rule], said: &Said) -> Option<&'a Rule> {
+    said.enhanced.filter(|e| is_specific(*e)).and_then(|_| by_code(rules))
 }
 
 /// "User unknown" without evidence: counted, and believed when it comes again.

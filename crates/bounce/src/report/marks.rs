@@ -1,11 +1,11 @@
 use std::sync::LazyLock;
 
-use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
 use tidings_domain::{ReportKind, Word};
 
 use crate::mail::Fields;
-use crate::rules::AUTOMATON_BYTES;
+use crate::patterns::Patterns;
 
 /// Compiled once: the file is part of the program, and a test reads every mark.
 pub(super) static MARKS: LazyLock<Marks> = LazyLock::new(|| {
@@ -15,9 +15,9 @@ pub(super) static MARKS: LazyLock<Marks> = LazyLock::new(|| {
 
 pub(super) struct Marks {
     marks: Vec<Mark>,
-    from: RegexSet,
-    subject: RegexSet,
-    text: RegexSet,
+    from: Patterns,
+    subject: Patterns,
+    text: Patterns,
 }
 
 #[derive(Deserialize)]
@@ -62,18 +62,17 @@ impl Marks {
     fn parse(file: &str) -> Result<Self, String> {
         let entries = toml::from_str::<File>(file).map_err(|e| e.to_string())?.mark;
         Ok(Self {
-            from: set(entries.iter().map(|e| e.from.as_str()))?,
-            subject: set(entries.iter().map(|e| e.subject.as_str()))?,
-            text: set(entries.iter().map(|e| e.text.as_str()))?,
+            from: Patterns::new(entries.iter().map(|e| e.from.as_str()))?,
+            subject: Patterns::new(entries.iter().map(|e| e.subject.as_str()))?,
+            text: Patterns::new(entries.iter().map(|e| e.text.as_str()))?,
             marks: entries.into_iter().map(Mark::new).collect::<Result<_, _>>()?,
         })
     }
 
     /// The first mark that a mail bears.
     pub fn find(&self, fields: &Fields, from: &str, subject: &str, notice: &str) -> Option<&Mark> {
-        let (from, subject) = (self.from.matches(from.as_bytes()), self.subject.matches(subject.as_bytes()));
-        let text = self.text.matches(notice.as_bytes());
-        let bears = |at: usize| from.matched(at) && subject.matched(at) && text.matched(at);
+        let (from, subject, text) = (self.from.hits(from), self.subject.hits(subject), self.text.hits(notice));
+        let bears = |row: usize| from.holds(row) && subject.holds(row) && text.holds(row);
         (0..self.marks.len()).filter(|at| bears(*at)).map(|at| &self.marks[at]).find(|mark| mark.has_field(fields))
     }
 }
@@ -95,12 +94,6 @@ impl Mark {
         let fits = |name: &String| fields.get(name).is_some_and(|value| self.value.is_match(value.as_bytes()));
         self.fields.is_empty() || self.fields.iter().any(fits)
     }
-}
-
-fn set<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<RegexSet, String> {
-    let mut builder = RegexSetBuilder::new(patterns);
-    builder.case_insensitive(true).unicode(false).size_limit(AUTOMATON_BYTES).dfa_size_limit(AUTOMATON_BYTES);
-    builder.build().map_err(|e| e.to_string())
 }
 
 fn one(pattern: &str) -> Result<Regex, String> {

@@ -38,7 +38,7 @@ static NOT_ABOUT: LazyLock<Regex> = LazyLock::new(|| {
 fn pattern(text: &str) -> Regex {
     RegexBuilder::new(text)
         .case_insensitive(true)
-        .dfa_size_limit(crate::rules::AUTOMATON_BYTES)
+        .dfa_size_limit(crate::patterns::AUTOMATON_BYTES)
         .build()
         .expect("the pattern is part of the program and used by its tests")
 }
