@@ -1,7 +1,7 @@
 //! The reader against real bounce and feedback mails that were collected by others (`tests/corpora/bounces`).
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use tidings_bounce::{Report, read};
@@ -9,6 +9,19 @@ use tidings_domain::{Consequence, FeedbackType, ReportKind};
 
 const LEAST_PRECISION: f64 = 0.99;
 const LEAST_RECALL: f64 = 0.97;
+
+/// Rules that mark people and decide only one mail of the corpus. Each follows what a provider or a standard documents,
+/// not that mail.
+const ALONE: [&str; 8] = [
+    "account-or-domain",
+    "code-bad-domain",
+    "code-null-mx",
+    "exchange-recipient-not-found",
+    "microsoft-unavailable",
+    "microsoft-unknown-recipient",
+    "moved",
+    "null-mx",
+];
 
 struct Expected {
     reason: String,
@@ -125,4 +138,28 @@ fn complaints_name_their_type() {
     assert_eq!(of("arf-22.eml").feedback_type, FeedbackType::Abuse);
     assert_eq!(of("lhost-amazonses-11.eml").recipients, ["complaint@simulator.amazonses.com"]);
     assert_eq!(report("arf-26.eml").kind, ReportKind::Unsubscribe);
+}
+
+/// What would be lost without it: for each rule the mails that it decides. A rule that marks people and stands on one
+/// mail alone was written for that mail, not for a family.
+#[test]
+fn no_rule_that_marks_people_stands_on_one_mail() {
+    let mut mails: BTreeMap<String, (bool, BTreeSet<String>)> = BTreeMap::new();
+    for file in expected().into_keys() {
+        for verdict in report(&file).recipients.into_iter().filter_map(|r| r.verdict) {
+            let entry = mails.entry(verdict.rule).or_default();
+            entry.0 |= verdict.consequence == Consequence::HardBounce;
+            entry.1.insert(file.clone());
+        }
+    }
+    let alone = |hard: bool| mails.iter().filter(move |(_, (h, files))| *h == hard && files.len() == 1);
+    println!(
+        "{} rules decide the corpus; {} of them that mark nobody decide one mail:",
+        mails.len(),
+        alone(false).count()
+    );
+    alone(false).for_each(|(rule, (_, files))| println!("  {rule}: {files:?}"));
+    println!("rules that mark people and decide one mail:");
+    alone(true).for_each(|(rule, (_, files))| println!("  {rule}: {files:?}"));
+    assert!(alone(true).all(|(rule, _)| ALONE.contains(&rule.as_str())));
 }

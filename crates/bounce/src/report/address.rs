@@ -25,9 +25,16 @@ fn around(text: &str, at: usize) -> Option<(usize, &str)> {
     let to = bytes[at + 1..].iter().take(MAX_DOMAIN_BYTES).take_while(|b| is_domain(**b)).count();
     let whole = text.get(at - from..=at + to)?;
     let late = whole.trim_start_matches(BEFORE);
-    let address = late.trim_end_matches(AFTER);
+    let address = without_words(late).trim_end_matches(AFTER);
     let (local, domain) = address.split_once('@')?;
     (!local.is_empty() && !domain.is_empty()).then(|| (at - from + whole.len() - late.len(), address))
+}
+
+/// Scripts without spaces run on behind an address: `ana@example.jp您好` ends at its last label's first foreign letter.
+fn without_words(address: &str) -> &str {
+    let last = address.rfind('.').map_or(0, |dot| dot + 1);
+    let foreign = address[last..].find(|c: char| !c.is_ascii()).filter(|at| *at > 0);
+    foreign.map_or(address, |at| &address[..last + at])
 }
 
 /// RFC 5322 §3.2.3 atext and the dot; octets of UTF-8 (RFC 6531).
@@ -75,9 +82,9 @@ mod tests {
 
     #[test]
     fn addresses_are_found_in_sentences() {
-        let text = "To <ana@example.org>, 'bob+x@b.example'. @ none@ @none x@y.";
+        let text = "To <ana@example.org>, 'bob+x@b.example'. @ none@ @none x@y. z@b.jp您好 é@müller.de";
         let found: Vec<&str> = addresses(text).map(|(_, a)| a).collect();
-        assert_eq!(found, ["ana@example.org", "bob+x@b.example", "x@y"]);
+        assert_eq!(found, ["ana@example.org", "bob+x@b.example", "x@y", "z@b.jp", "é@müller.de"]);
         for (at, address) in addresses(text) {
             assert_eq!(&text[at..at + address.len()], address);
         }

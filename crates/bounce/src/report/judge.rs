@@ -57,7 +57,9 @@ impl ReportedRecipient {
     fn provider(&self) -> &'static str {
         let remote = self.remote_mta.iter().map(String::as_str);
         let named = self.diagnostic.split_whitespace().chain(self.explanation.split_whitespace()).take(MAX_WORDS);
-        let hosts = named.filter(|w| !w.contains('@')).map(|w| w.split(['[', '(']).next().unwrap_or_default());
+        let hosts = named
+            .filter(|w| w.contains('.') && !w.contains('@'))
+            .map(|w| w.split(['[', '(']).next().unwrap_or_default());
         let domain = self.address.as_deref().and_then(|a| a.rsplit('@').next());
         remote.chain(hosts).chain(domain).map(provider_of).find(|p| !p.is_empty()).unwrap_or_default()
     }
