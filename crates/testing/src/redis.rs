@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::Certificate;
+
 /// A Redis server of one test, on a port of its own. Killed with the value.
 pub struct TestRedis {
     server: Child,
@@ -41,6 +43,30 @@ impl TestRedis {
             }
         }
         panic!("redis-server does not start with {args:?}: is it 7.0 or later? (apt-get install redis-server)")
+    }
+
+    /// With TLS on a port of its own; the URL that leads there.
+    ///
+    /// # Panics
+    /// No `redis-server`, or one built without TLS.
+    #[must_use]
+    pub fn with_tls(certificate: &Certificate) -> (Self, String) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+        std::fs::write(&cert, certificate.pem()).expect("written");
+        std::fs::write(&key, certificate.key_pem()).expect("written");
+        let (cert, key, port) = (cert.to_string_lossy(), key.to_string_lossy(), free_port().to_string());
+        let server = Self::start_with(&[
+            "--tls-port",
+            &port,
+            "--tls-cert-file",
+            &cert,
+            "--tls-key-file",
+            &key,
+            "--tls-auth-clients",
+            "no",
+        ]);
+        (server, format!("rediss://localhost:{port}"))
     }
 
     /// Three masters that share the hash slots.

@@ -10,6 +10,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 pub struct Certificate {
     der: CertificateDer<'static>,
     key: Vec<u8>,
+    pem: String,
+    key_pem: String,
 }
 
 impl Certificate {
@@ -39,12 +41,23 @@ impl Certificate {
         self.der.clone()
     }
 
+    /// For servers that read files.
+    #[must_use]
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    #[must_use]
+    pub fn key_pem(&self) -> &str {
+        &self.key_pem
+    }
+
     fn make(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let key = KeyPair::generate().expect("the system has random numbers");
         let mut params = CertificateParams::new([name.to_owned()]).expect("a name for a certificate");
         change(&mut params);
         let cert = params.self_signed(&key).expect("a certificate can sign itself");
-        Self { der: cert.der().clone(), key: key.serialize_der() }
+        Self { der: cert.der().clone(), key: key.serialize_der(), pem: cert.pem(), key_pem: key.serialize_pem() }
     }
 
     pub(crate) fn server_config(&self) -> Arc<ServerConfig> {

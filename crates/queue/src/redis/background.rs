@@ -2,6 +2,7 @@
 //! says how many of its calls wait. All of it ends with the last handle to the queue.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -60,12 +61,12 @@ async fn tick(shared: Arc<Shared>) {
     loop {
         ticks.tick().await;
         for partition in 0..shared.partitions.len() {
-            let args = vec![shared.waiters().to_string()];
+            let args = vec![shared.waiting.load(SeqCst).to_string()];
             let call = Call { partition, function: "tick", args, once: false };
             let patience = Patience::Until(Instant::now() + TICK);
             if let Ok((header, _)) = shared.call(&call, patience).await
                 && header.listed > 0
-                && shared.waiters() > 0
+                && shared.waiting.load(SeqCst) > 0
             {
                 shared.wake(header.listed);
             }
@@ -93,7 +94,7 @@ async fn listen(shared: Arc<Shared>, client: Client) {
 /// `<client> <lines>`.
 fn hear(shared: &Arc<Shared>, message: &str) {
     let Some((client, lines)) = message.split_once(' ') else { return };
-    if client != shared.client && shared.waiters() > 0 {
+    if client != shared.client && shared.waiting.load(SeqCst) > 0 {
         shared.wake(lines.parse().unwrap_or(1));
     }
 }

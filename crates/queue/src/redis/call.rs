@@ -44,11 +44,21 @@ impl Shared {
     pub async fn call(&self, call: &Call, patience: Patience) -> Result<(Header, Vec<Value>), GaveUp> {
         let lent = call.once.then(|| self.channels.lend());
         let request = lent.as_ref().map_or(Request { channel: 0, number: 0 }, |l| l.request);
+        self.call_as(call, request, patience).await
+    }
+
+    /// With a request id that the caller keeps, to ask again when patience has ended.
+    pub async fn call_as(
+        &self,
+        call: &Call,
+        request: Request,
+        patience: Patience,
+    ) -> Result<(Header, Vec<Value>), GaveUp> {
         let mut pause = FIRST_PAUSE;
         loop {
             let (trouble, why) = match self.try_call(call, request).await {
                 Ok((header, reply)) => {
-                    self.note(call.partition, header);
+                    self.note(call.partition, header, call.function.starts_with("push"));
                     return Ok((header, reply));
                 }
                 Err(failure) => failure,

@@ -1,12 +1,12 @@
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The numbers by which the server knows a request that is asked again.
 ///
 /// A request has a channel, which no other has at the same time, and a number within it, which grows. The server keeps
 /// the last reply of each channel: asked again, it gives the same one; and what comes late from a broken connection,
 /// after the channel went on, is refused.
-#[derive(Debug, Default)]
-pub struct Channels(Mutex<Pool>);
+#[derive(Debug, Default, Clone)]
+pub struct Channels(Arc<Mutex<Pool>>);
 
 #[derive(Debug, Default)]
 struct Pool {
@@ -21,23 +21,23 @@ pub struct Request {
 }
 
 /// A request under way. Its channel is free again when it is dropped.
-pub struct Lent<'a> {
-    channels: &'a Channels,
+pub struct Lent {
+    channels: Channels,
     pub request: Request,
 }
 
 impl Channels {
-    pub fn lend(&self) -> Lent<'_> {
+    pub fn lend(&self) -> Lent {
         let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let free = pool.free.pop().unwrap_or_else(|| {
             pool.made += 1;
             Request { channel: pool.made, number: 0 }
         });
-        Lent { channels: self, request: Request { number: free.number + 1, ..free } }
+        Lent { channels: self.clone(), request: Request { number: free.number + 1, ..free } }
     }
 }
 
-impl Drop for Lent<'_> {
+impl Drop for Lent {
     fn drop(&mut self) {
         self.channels.0.lock().unwrap_or_else(PoisonError::into_inner).free.push(self.request);
     }

@@ -9,9 +9,15 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 use super::call::{Call, GaveUp, Patience};
+use super::channels::Lent;
 use super::reply::{self, Header, Odd};
 use super::{Redis, SHORT_PATIENCE, Shared, words};
 use crate::{CloseReason, Grant, Job, MAX_JOBS_PER_CLAIM, More, Shard};
+
+/// A partition that does not answer for so long is left alone until the tick finds that it does.
+const CLAIM_PATIENCE: Duration = Duration::from_secs(1);
+/// Higher than any.
+const NO_LANE: u8 = 3;
 
 enum Claimed {
     Grant(Grant, Header),
@@ -83,14 +89,14 @@ impl Redis {
     /// Claims again for an open connection. While the server is away, the connection is given up after a while.
     pub async fn more(&self, grant: &Grant, max_jobs: usize) -> More {
         let shared = &*self.shared;
+        let partition = shared.partition(&grant.shard.name);
+        if shared.lower_lane_elsewhere(partition, grant.shard.lane) {
+            return More::Close(CloseReason::LowerLaneWaits);
+        }
         let max = max_jobs.clamp(1, MAX_JOBS_PER_CLAIM).to_string();
         let waiting = shared.waiting.load(SeqCst).to_string();
-        let call = Call {
-            partition: shared.partition(&grant.shard.name),
-            function: "more",
-            args: vec![grant.fence.to_string(), max, waiting],
-            once: true,
-        };
+        let args = vec![grant.fence.to_string(), max, waiting];
+        let call = Call { partition, function: "more", args, once: true };
         let Ok((_, reply)) = shared.call(&call, Patience::Until(Instant::now() + SHORT_PATIENCE)).await else {
             return More::Close(CloseReason::QueueAway);
         };
@@ -102,17 +108,19 @@ impl Redis {
 }
 
 impl Shared {
-    /// The partitions, those first that were last heard to have the lowest lane.
+    /// The partitions that answer, those first that were last heard to have the lowest lane. When one answers again,
+    /// the tick sees it and wakes who waits.
     fn in_order(&self) -> Vec<usize> {
         let count = self.partitions.len();
         let from = self.turn.fetch_add(1, SeqCst);
-        let mut order: Vec<_> = (0..count).map(|n| (from.wrapping_add(n)) % count).collect();
+        let turns = (0..count).map(|n| (from.wrapping_add(n)) % count);
+        let mut order: Vec<_> = turns.filter(|p| self.partitions[*p].heard().answers()).collect();
         order.sort_by_key(|p| self.partitions[*p].heard().lowest);
         order
     }
 
     async fn claim_in(
-        &self,
+        self: &Arc<Self>,
         partition: usize,
         worker: &str,
         max: usize,
@@ -122,11 +130,42 @@ impl Shared {
         let max = max.clamp(1, MAX_JOBS_PER_CLAIM).to_string();
         let args = vec![worker.to_owned(), max, String::from(if first { "1" } else { "0" })];
         let call = Call { partition, function: "claim", args, once: true };
-        let (header, reply) = self.call(&call, Patience::Until(deadline)).await?;
+        let lent = self.channels.lend();
+        let patience = Patience::Until(deadline.min(Instant::now() + CLAIM_PATIENCE));
+        let Ok((header, reply)) = self.call_as(&call, lent.request, patience).await else {
+            tokio::spawn(Arc::clone(self).give_back(call, lent));
+            return Err(GaveUp);
+        };
         Ok(read_claim(reply, header).unwrap_or_else(|odd| {
             tracing::error!(%odd, "a claim cannot be read");
             Claimed::Nothing
         }))
+    }
+
+    /// The server may have granted what nobody waits for any more: asks until that is known, and closes it. After the
+    /// time of a lease it ran out anyhow.
+    async fn give_back(self: Arc<Self>, call: Call, lent: Lent) {
+        let patience = Patience::Until(Instant::now() + self.options.lease);
+        let answer = self.call_as(&call, lent.request, patience).await;
+        if let Ok((header, reply)) = answer
+            && let Ok(Claimed::Grant(grant, _)) = read_claim(reply, header)
+        {
+            self.surely(call.partition, "close", vec![grant.fence.to_string()], false).await;
+        }
+    }
+
+    /// Another partition has work in a lower lane, by what was last heard of it, and nobody here is idle. Told once:
+    /// what is heard next decides anew.
+    fn lower_lane_elsewhere(&self, partition: usize, lane: u8) -> bool {
+        self.waiting.load(SeqCst) == 0
+            && self.partitions.iter().enumerate().any(|(n, other)| {
+                let mut heard = other.heard();
+                let lower = n != partition && heard.lowest < lane && heard.answers();
+                if lower {
+                    heard.lowest = NO_LANE;
+                }
+                lower
+            })
     }
 }
 
@@ -189,12 +228,5 @@ impl Drop for Waiter<'_> {
         if self.counted {
             self.shared.waiting.fetch_sub(1, SeqCst);
         }
-    }
-}
-
-impl Shared {
-    /// Whether anybody waits at all, for the tasks in the background.
-    pub fn waiters(self: &Arc<Self>) -> usize {
-        self.waiting.load(SeqCst)
     }
 }

@@ -25,22 +25,20 @@ mod open;
 mod options;
 mod reply;
 mod report;
+mod shared;
 mod trouble;
 mod wire;
 mod words;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::call::{Call, GaveUp, Patience, micros};
-use self::channels::Channels;
-use self::reply::Header;
-use self::wire::Wire;
-use crate::{Grant, Health, Job, LeaseState, Limits, QueueOptions, Settle, Shard, Signal, Snapshot, Trouble};
+use self::shared::{Partition, Shared};
+use crate::{Grant, Health, Job, LeaseState, Limits, Settle, Shard, Signal, Snapshot};
 
 pub use self::open::OpenError;
 pub use self::options::{RedisClock, RedisOptions};
@@ -59,39 +57,6 @@ const FORGET_STEP: usize = 500;
 pub struct Redis {
     shared: Arc<Shared>,
     _tasks: Arc<background::Tasks>,
-}
-
-pub struct Shared {
-    wire: Wire,
-    prefix: String,
-    /// This process, as the functions know it.
-    client: String,
-    options: QueueOptions,
-    clock: RedisClock,
-    partitions: Vec<Partition>,
-    channels: Channels,
-    /// Something was listed.
-    work: Notify,
-    /// An alarm moved forward: only the timekeeper listens.
-    alarm_moved: Notify,
-    waiting: AtomicUsize,
-    /// Partitions take turns in being asked first.
-    turn: AtomicUsize,
-    last_snapshot: Mutex<Snapshot>,
-}
-
-/// What was last heard from a partition.
-#[derive(Default)]
-struct Partition {
-    epoch: AtomicU64,
-    state: Mutex<Heard>,
-}
-
-#[derive(Default)]
-struct Heard {
-    lowest: u8,
-    alarm: Option<Instant>,
-    down: Option<(Instant, Trouble, String)>,
 }
 
 impl Redis {
@@ -188,19 +153,12 @@ impl Redis {
         }
     }
 
-    /// Gives what it has when the server goes away meanwhile: the next call brings the rest.
+    /// Passes over what does not answer: the next call brings the rest.
     pub async fn expired(&self) -> Vec<(Shard, Job)> {
-        let mut jobs = Vec::new();
-        let patience = Patience::Until(Instant::now() + SHORT_PATIENCE);
+        let mut jobs = std::mem::take(&mut *self.shared.late_expired.lock().unwrap_or_else(PoisonError::into_inner));
         for partition in 0..self.shared.partitions.len() {
-            loop {
-                let args = vec![EXPIRED_STEP.to_string(), FORGET_STEP.to_string()];
-                let call = Call { partition, function: "expired", args, once: true };
-                let Ok((_, reply)) = self.shared.call(&call, patience).await else { return jobs };
-                let (some, more) = report::expired(reply).unwrap_or_else(|odd| {
-                    tracing::error!(%odd, "expired leases cannot be read");
-                    Default::default()
-                });
+            while self.shared.partitions[partition].heard().answers() {
+                let Ok((some, more)) = self.shared.expired_in(partition).await else { break };
                 jobs.extend(some);
                 if !more {
                     break;
@@ -212,12 +170,17 @@ impl Redis {
 
     /// The last one known when the server is away.
     pub async fn snapshot(&self) -> Snapshot {
-        let seen = self.shared.report(Patience::Until(Instant::now() + REPORT_PATIENCE)).await;
-        let mut last = self.shared.last_snapshot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(seen) = seen {
-            *last = seen;
+        let shared = &self.shared;
+        let begun_before = shared.reports.load(SeqCst);
+        let mut last = shared.last_report.lock().await;
+        // Who had to wait may take what was begun after it came: many viewers cost no more than one.
+        if last.0 <= begun_before {
+            let number = shared.reports.fetch_add(1, SeqCst) + 1;
+            if let Some(seen) = shared.report(Patience::Until(Instant::now() + REPORT_PATIENCE)).await {
+                *last = (number, seen);
+            }
         }
-        last.clone()
+        last.1.clone()
     }
 
     pub fn epoch(&self) -> u64 {
@@ -228,79 +191,6 @@ impl Redis {
     pub fn health(&self) -> Health {
         let down = self.shared.partitions.iter().find_map(|p| p.heard().down.clone());
         down.map_or(Health::Up, |(since, trouble, why)| Health::Down { since: since.elapsed(), trouble, why })
-    }
-}
-
-impl Partition {
-    fn heard(&self) -> std::sync::MutexGuard<'_, Heard> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Shared {
-    /// FNV-1a over the name: the same in every process and release.
-    fn partition(&self, name: &str) -> usize {
-        let hash =
-            name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-        usize::try_from(hash % self.partitions.len() as u64).unwrap_or(0)
-    }
-
-    /// What the keys of a partition begin with.
-    fn base(&self, partition: usize) -> String {
-        open::base(&self.prefix, partition)
-    }
-
-    fn line(&self, shard: &Shard) -> Vec<String> {
-        vec![shard.lane.min(report::LAST_LANE).to_string(), shard.name.to_string()]
-    }
-
-    async fn surely(
-        &self,
-        partition: usize,
-        function: &'static str,
-        args: Vec<String>,
-        once: bool,
-    ) -> Vec<redis::Value> {
-        let call = Call { partition, function, args, once };
-        // Endless patience does not give up.
-        self.call(&call, Patience::Endless).await.map(|(_, reply)| reply).unwrap_or_default()
-    }
-
-    /// Takes in what a reply says besides its answer, and wakes whom it concerns.
-    fn note(&self, partition: usize, header: Header) {
-        let place = &self.partitions[partition];
-        let before = place.epoch.swap(header.epoch, SeqCst);
-        if before != 0 && before != header.epoch {
-            tracing::warn!(partition, "the queue in Redis was emptied; it has to be filled from the ledger");
-        }
-        let mut heard = place.heard();
-        if let Some((since, trouble, _)) = heard.down.take() {
-            tracing::info!(%trouble, seconds = since.elapsed().as_secs(), "Redis serves again");
-        }
-        heard.lowest = header.lowest;
-        let old = std::mem::replace(&mut heard.alarm, header.due_in.map(|due| Instant::now() + due));
-        let sooner = heard.alarm.is_some_and(|new| old.is_none_or(|old| new < old));
-        drop(heard);
-        if sooner {
-            self.alarm_moved.notify_one();
-        }
-        if header.newly_listed > 0 {
-            self.wake(header.newly_listed);
-        }
-    }
-
-    fn note_trouble(&self, partition: usize, trouble: Trouble, why: String) {
-        let mut heard = self.partitions[partition].heard();
-        let since = heard.down.as_ref().map(|(since, ..)| *since);
-        if since.is_none() {
-            tracing::warn!(%trouble, why, "Redis does not serve; trying again");
-        }
-        heard.down = Some((since.unwrap_or_else(Instant::now), trouble, why));
-    }
-
-    fn wake(&self, lines: usize) {
-        // One permit stays for who is just about to wait.
-        (0..lines.min(self.waiting.load(SeqCst)).max(1)).for_each(|_| self.work.notify_one());
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClientBuilder;
-use redis::{Client, IntoConnectionInfo, RedisError, Value};
+use redis::{Client, IntoConnectionInfo, RedisError, TlsCertificates, Value};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -16,7 +16,7 @@ use super::channels::Channels;
 use super::trouble::{Failure, understand};
 use super::wire::{CONNECT_TIMEOUT, REPLY_TIMEOUT, Server, Wire, connect_one};
 use super::{Partition, Redis, RedisClock, RedisOptions, Shared, reply};
-use crate::{Snapshot, Trouble};
+use crate::Trouble;
 
 /// Layout of the keys, as in `lua/state.lua`.
 const SCHEMA: &str = "1";
@@ -92,7 +92,8 @@ impl Redis {
         let info = door.info().await?;
         door.check_server(&info)?;
         let is_cluster = info.get("cluster_enabled").is_some_and(|v| v == "1");
-        let server = if is_cluster { cluster(&clients, &door.at)? } else { Server::One(Box::new(clients[0].clone())) };
+        let server =
+            if is_cluster { cluster(&clients, &options, &door.at)? } else { Server::One(Box::new(clients[0].clone())) };
         let wire = Wire::new(server);
         if is_cluster {
             door.check_nodes(&wire).await?;
@@ -110,7 +111,9 @@ impl Redis {
             alarm_moved: Notify::new(),
             waiting: AtomicUsize::new(0),
             turn: AtomicUsize::new(0),
-            last_snapshot: Mutex::new(Snapshot::default()),
+            reports: AtomicU64::new(0),
+            last_report: tokio::sync::Mutex::default(),
+            late_expired: Mutex::default(),
         };
         shared.first_words(&door).await?;
         drop(stopped);
@@ -276,18 +279,28 @@ fn clients(options: &RedisOptions) -> Result<Vec<Client>, OpenError> {
         // One of the two that rustls knows must be chosen; somebody may have done so before.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
-    let open = |url: &str| Client::open(url.trim()).map_err(|error| OpenError::BadUrl(error.to_string()));
+    let open = |url: &str| {
+        let opened = match certificates(options) {
+            Some(certificates) => Client::build_with_tls(url.trim(), certificates),
+            None => Client::open(url.trim()),
+        };
+        opened.map_err(|error| OpenError::BadUrl(error.to_string()))
+    };
     options.url.split(',').map(open).collect()
 }
 
-fn cluster(clients: &[Client], at: &str) -> Result<Server, OpenError> {
+fn certificates(options: &RedisOptions) -> Option<TlsCertificates> {
+    options.root_certificate.clone().map(|pem| TlsCertificates { client_tls: None, root_cert: Some(pem) })
+}
+
+fn cluster(clients: &[Client], options: &RedisOptions, at: &str) -> Result<Server, OpenError> {
     let nodes = clients.iter().filter_map(|c| c.get_connection_info().clone().into_connection_info().ok());
     // Trying again is ours: only we know what may be asked twice.
-    let client = ClusterClientBuilder::new(nodes)
-        .retries(0)
-        .connection_timeout(CONNECT_TIMEOUT)
-        .response_timeout(REPLY_TIMEOUT)
-        .build()
-        .map_err(|error| refusal(&error, at.into(), ""))?;
+    let mut builder =
+        ClusterClientBuilder::new(nodes).retries(0).connection_timeout(CONNECT_TIMEOUT).response_timeout(REPLY_TIMEOUT);
+    if let Some(certificates) = certificates(options) {
+        builder = builder.certs(certificates);
+    }
+    let client = builder.build().map_err(|error| refusal(&error, at.into(), ""))?;
     Ok(Server::Cluster(Box::new(client)))
 }

@@ -15,6 +15,8 @@ pub struct RedisOptions {
     /// Into how many parts the destinations are divided, each in one hash slot. `None` takes what is there, and at the
     /// first start 1 on a single server and 8 on a cluster. Cannot be changed while there are keys.
     pub partitions: Option<u16>,
+    /// With `rediss://`, the only certificates (PEM) that may vouch for the server. `None` trusts the public ones.
+    pub root_certificate: Option<Vec<u8>>,
     pub clock: RedisClock,
 }
 
@@ -26,6 +28,7 @@ impl RedisOptions {
             prefix: "tidings".into(),
             queue: QueueOptions::default(),
             partitions: None,
+            root_certificate: None,
             clock: RedisClock::Server,
         }
     }

@@ -82,6 +82,7 @@ async fn a_full_server_takes_no_jobs_and_gives_them_all_the_same() {
         seen = noticing => assert_eq!(seen, Some(Trouble::OutOfMemory)),
     }
     assert_eq!(drain(&queue).await, [0, 1, 2, 3, 4], "which is how room is made");
+    assert_eq!(trouble(&queue), Some(Trouble::OutOfMemory), "as long as the push waits");
     ask(&server, "CONFIG SET maxmemory 0").await;
     timeout(TOO_LONG, pushing).await.expect("there is room");
     assert_eq!(drain(&queue).await, [5, 6, 7]);

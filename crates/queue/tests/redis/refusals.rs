@@ -1,5 +1,5 @@
 use tidings_queue::{OpenError, Queue, RedisOptions};
-use tidings_testing::TestRedis;
+use tidings_testing::{Certificate, TestRedis};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -51,6 +51,21 @@ async fn a_server_that_throws_keys_away_even_if_config_is_forbidden() {
     let error = refused(options(format!("redis://app:secret@127.0.0.1:{}", server.port()))).await;
     assert!(matches!(&error, OpenError::Evicts { policy, .. } if policy == "allkeys-lru"));
     assert!(error.to_string().contains("CONFIG SET maxmemory-policy noeviction"));
+}
+
+#[tokio::test]
+async fn a_server_whose_certificate_nobody_vouches_for() {
+    let certificate = Certificate::valid("localhost");
+    let (_server, url) = TestRedis::with_tls(&certificate);
+    let error = refused(options(url.as_str())).await;
+    assert!(matches!(&error, OpenError::Unreachable { why, .. } if why.contains("certificate")), "{error}");
+    let vouched = RedisOptions { root_certificate: Some(certificate.pem().into()), ..options(url.as_str()) };
+    let queue = Queue::redis(vouched).await.expect("a queue");
+    queue.push(&bulk("p"), &jobs(1, 0..3)).await;
+    assert_eq!(drain(&queue).await, [0, 1, 2]);
+    let stranger = Certificate::valid("localhost");
+    let wrong = RedisOptions { root_certificate: Some(stranger.pem().into()), ..options(url) };
+    assert!(matches!(refused(wrong).await, OpenError::Unreachable { .. }));
 }
 
 /// The rights that the refusal asks for are enough.
