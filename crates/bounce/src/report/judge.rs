@@ -1,3 +1,5 @@
+use std::cell::LazyCell;
+
 use tidings_domain::{BounceClass, Consequence, EnhancedCode, Phase, ReportedAction, Verdict};
 
 use super::ReportedRecipient;
@@ -26,7 +28,7 @@ impl ReportedRecipient {
     fn find(&self, provider: &str) -> Verdict {
         let phase = self.phase.unwrap_or(Phase::Rcpt);
         let said = read_codes(&self.diagnostic, self.status);
-        let told = read_codes(&self.explanation, self.status);
+        let told = LazyCell::new(|| read_codes(&self.explanation, self.status));
         let rules_said = RULES.matching(phase, &said, provider);
         let rule = by_text(&rules_said).or_else(|| specific(&rules_said, &said)).or_else(|| by_vague(&rules_said));
         let rule = rule.or_else(|| {
@@ -37,9 +39,9 @@ impl ReportedRecipient {
                 .or_else(|| by_vague(&rules_told))
                 .or_else(|| by_code(&rules_told))
         });
-        let enhanced = said.enhanced.filter(|e| is_specific(*e)).or(told.enhanced);
+        let enhanced = || said.enhanced.filter(|e| is_specific(*e)).or_else(|| told.enhanced);
         match rule {
-            Some(rule) if rule.needs_evidence && !self.is_evident(enhanced) => unproven(rule, phase),
+            Some(rule) if rule.needs_evidence && !self.is_evident(enhanced()) => unproven(rule, phase),
             Some(rule) => of_rule(rule, true, phase),
             None if self.diagnostic.is_empty() => by_basic_code(phase, told.code, true),
             None => by_basic_code(phase, said.code, true),
@@ -160,56 +162,6 @@ fn without_codes(text: &str) -> String {
     out
 }
 
-/// What the remote server replied to, by the words that the common programs use for it.
-pub(super) fn phase_of(texts: &[&str]) -> Option<Phase> {
-    const SIGNS: [(&str, Phase); 37] = [
-        ("in reply to rcpt", Phase::Rcpt),
-        ("after rcpt", Phase::Rcpt),
-        ("response to rcpt", Phase::Rcpt),
-        (">>> rcpt", Phase::Rcpt),
-        ("does not like recipient", Phase::Rcpt),
-        ("[rcpt_to]", Phase::Rcpt),
-        ("smtp:rcpt", Phase::Rcpt),
-        ("<<< rcpt", Phase::Rcpt),
-        ("for rcpt", Phase::Rcpt),
-        ("(state 13)", Phase::Rcpt),
-        ("(state 14)", Phase::Rcpt),
-        ("(state 15)", Phase::Rcpt),
-        ("(state 17)", Phase::Data),
-        ("(state 18)", Phase::Dot),
-        ("<<< data", Phase::Data),
-        ("smtp command rcpt", Phase::Rcpt),
-        ("smtp command data", Phase::Data),
-        ("smtp command mail", Phase::Mail),
-        ("smtp:data", Phase::Data),
-        ("in reply to end of data", Phase::Dot),
-        ("after end of data", Phase::Dot),
-        ("end of data command", Phase::Dot),
-        ("in reply to data", Phase::Data),
-        ("after data", Phase::Data),
-        (">>> data", Phase::Data),
-        ("failed after i sent the message", Phase::Dot),
-        ("in reply to mail", Phase::Mail),
-        ("after mail from", Phase::Mail),
-        ("response to mail", Phase::Mail),
-        ("does not like sender", Phase::Mail),
-        ("[mail_from]", Phase::Mail),
-        (">>> mail", Phase::Mail),
-        ("in reply to ehlo", Phase::Ehlo),
-        ("in reply to helo", Phase::Ehlo),
-        ("after ehlo", Phase::Ehlo),
-        ("after initial connection", Phase::Greeting),
-        ("while performing the initial greeting", Phase::Greeting),
-    ];
-    for text in texts {
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_lowercase();
-        if let Some((_, phase)) = SIGNS.iter().find(|(sign, _)| text.contains(sign)) {
-            return Some(*phase);
-        }
-    }
-    None
-}
-
 /// Of the lines about a recipient those in which a server speaks: from the first that holds a reply code to the next
 /// empty line. All of them where no server does.
 pub(super) fn server_words(lines: &str) -> &str {
@@ -250,7 +202,7 @@ mod tests {
         recipient.status = EnhancedCode::parse(status);
         recipient.diagnostic = diagnostic.to_owned();
         recipient.explanation = explanation.to_owned();
-        recipient.phase = phase_of(&[diagnostic, explanation]);
+        recipient.phase = crate::report::phase::phase_of(&[diagnostic, explanation]);
         recipient.judge("").unwrap()
     }
 

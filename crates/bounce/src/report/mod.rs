@@ -8,6 +8,7 @@ mod judge;
 mod marks;
 mod notice;
 mod notification;
+mod phase;
 mod read;
 mod ties;
 

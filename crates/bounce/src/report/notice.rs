@@ -17,7 +17,7 @@ const MAX_LEAD_BYTES: usize = 120;
 /// Where a program begins to quote the message: a ruled line that says so, or the first field of its header.
 static ORIGINAL: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?m)^[ \t]*(?:[-=_*#]{2,}[ \t]*.{0,60}(?:original|returned|unsent|undelivered|copy|forwarded|below this line|message (?:header|text|body|follows|content)|header|ursprüngliche|元の|原文|メッセージ|原邮件).{0,80}|(?:the )?(?:your )?original (?:message|mail)(?: headers?| text)?(?: follows?| is (?:attached|below|included).{0,30}| as follows)?[ \t]*[.:]?|message headers? follows?.{0,10}|(?:the )?(?:headers?|first \d+ lines|body|text) of (?:the|your) (?:original |returned )?(?:message|mail).{0,40}|.{0,60}copy of (?:the|your) (?:original )?(?:message|mail).{0,60}|(?:Received|Return-Path|DKIM-Signature|X-Received|ARC-Seal|Message-ID|X-Originating-IP)[ \t]*:.*)\r?$",
+        r"(?m)^[ \t]*(?:[-=_*#]{2,}.*(?:original|returned|unsent|undelivered|copy|forwarded|below this line|message (?:header|text|body|follows|content)|header|ursprüngliche|元の|原文|メッセージ|原邮件).*|(?:the )?(?:your )?original (?:message|mail)(?: headers?| text)?(?: follows?| is (?:attached|below|included).{0,30}| as follows)?[ \t]*[.:]?|message headers? follows?.{0,10}|(?:the )?(?:headers?|first \d+ lines|body|text) of (?:the|your) (?:original |returned )?(?:message|mail).*|(?:\S+ ){0,6}copy of (?:the|your) (?:original )?(?:message|mail).*|(?:Received|Return-Path|DKIM-Signature|X-Received|ARC-Seal|Message-ID|X-Originating-IP)[ \t]*:.*)\r?$",
     )
 });
 

@@ -4,9 +4,10 @@ use regex::Regex;
 use tidings_domain::{ReportKind, ReportedAction};
 
 use super::delivery_status::{DeliveryStatus, cut, empty};
-use super::judge::{phase_of, quoted_host, server_words};
+use super::judge::{quoted_host, server_words};
 use super::marks::MARKS;
 use super::notification::Notification;
+use super::phase::phase_of;
 use super::{Feedback, Report, ReportedRecipient, Ties, address, notice};
 use crate::mail::{Fields, MAX_BYTES, Mail, decode_words, plain_text};
 
