@@ -10,7 +10,7 @@ use crate::rules::{RULES, Rule, Said};
 #[must_use]
 pub fn classify(phase: Phase, reply: &Reply, provider: &str) -> Verdict {
     let permanent = reply.class() == ReplyClass::Permanent;
-    match RULES.matching(phase, &Said::from(reply), provider).first() {
+    match RULES.hearing(phase, &Said::from(reply), provider).first(|_| true) {
         Some(rule) => of_rule(rule, permanent, phase),
         None => by_basic_code(phase, reply.code, permanent),
     }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use tidings_domain::{BounceClass, EnhancedCode, Knob, Phase, Reply, Word};
 
 use crate::consequence::{is_about_recipient, is_before_recipient};
-use crate::patterns::Patterns;
+use crate::patterns::{Hits, Patterns, WITH_GAPS};
 
 /// The rules as they are carried, in the order of evaluation.
 const FILES: [&str; 3] =
@@ -94,17 +94,42 @@ impl Rules {
                 rules.push(Rule::new(entry)?);
             }
         }
-        let texts = Patterns::new(texts.iter().map(String::as_str))?;
+        let texts = Patterns::new(texts.iter().map(String::as_str), WITH_GAPS)?;
         Ok(Self { rules, texts })
     }
 
-    /// The rules that match and may hold at that phase, in order.
-    pub fn matching(&self, phase: Phase, said: &Said, provider: &str) -> Vec<&Rule> {
-        let code = said.code.to_string();
-        let enhanced = said.enhanced.map(|e| e.to_string()).unwrap_or_default();
-        let hits = self.texts.hits(&said.text);
-        let rules = self.rules.iter().enumerate().filter(|(row, _)| hits.holds(*row)).map(|(_, rule)| rule);
-        rules.filter(|rule| rule.may_hold(phase) && rule.fits(phase, &code, &enhanced, provider)).collect()
+    pub fn hearing<'a>(&'a self, phase: Phase, said: &'a Said, provider: &'a str) -> Hearing<'a> {
+        Hearing {
+            rules: &self.rules,
+            phase,
+            code: said.code.to_string(),
+            enhanced: said.enhanced.map(|e| e.to_string()).unwrap_or_default(),
+            provider,
+            hits: self.texts.hits(&said.text),
+        }
+    }
+}
+
+/// The rules before one text. Words are looked for only as far as they are needed, since that is what costs.
+pub(crate) struct Hearing<'a> {
+    rules: &'a [Rule],
+    phase: Phase,
+    code: String,
+    enhanced: String,
+    provider: &'a str,
+    hits: Hits<'a>,
+}
+
+impl<'a> Hearing<'a> {
+    /// The first wanted rule that matches and may hold at that phase.
+    pub fn first(&self, wanted: impl Fn(&Rule) -> bool) -> Option<&'a Rule> {
+        let fits = |rule: &Rule| {
+            wanted(rule)
+                && rule.may_hold(self.phase)
+                && rule.fits(self.phase, &self.code, &self.enhanced, self.provider)
+        };
+        let mut rules = self.rules.iter().enumerate();
+        rules.find(|(row, rule)| fits(rule) && self.hits.holds(*row)).map(|(_, rule)| rule)
     }
 }
 

@@ -7,7 +7,7 @@ use super::address::addresses;
 use super::hosts::provider_of;
 use crate::classify::{by_basic_code, of_rule};
 use crate::consequence::verdict;
-use crate::rules::{RULES, Rule, Said};
+use crate::rules::{Hearing, RULES, Rule, Said};
 
 /// Words of a text that are looked at for codes.
 const MAX_WORDS: usize = 400;
@@ -29,15 +29,15 @@ impl ReportedRecipient {
         let phase = self.phase.unwrap_or(Phase::Rcpt);
         let said = read_codes(&self.diagnostic, self.status);
         let told = LazyCell::new(|| read_codes(&self.explanation, self.status));
-        let rules_said = RULES.matching(phase, &said, provider);
-        let rule = by_text(&rules_said).or_else(|| specific(&rules_said, &said)).or_else(|| by_vague(&rules_said));
+        let hearing = RULES.hearing(phase, &said, provider);
+        let rule = by_text(&hearing).or_else(|| specific(&hearing, &said)).or_else(|| by_vague(&hearing));
         let rule = rule.or_else(|| {
-            let rules_told = RULES.matching(phase, &told, provider);
-            by_text(&rules_told)
-                .or_else(|| specific(&rules_told, &told))
-                .or_else(|| by_code(&rules_said))
-                .or_else(|| by_vague(&rules_told))
-                .or_else(|| by_code(&rules_told))
+            let second = RULES.hearing(phase, &told, provider);
+            by_text(&second)
+                .or_else(|| specific(&second, &told))
+                .or_else(|| by_code(&hearing))
+                .or_else(|| by_vague(&second))
+                .or_else(|| by_code(&second))
         });
         let enhanced = || said.enhanced.filter(|e| is_specific(*e)).or_else(|| told.enhanced);
         match rule {
@@ -67,20 +67,20 @@ impl ReportedRecipient {
     }
 }
 
-fn by_text<'a>(rules: &[&'a Rule]) -> Option<&'a Rule> {
-    rules.iter().copied().find(|rule| rule.has_text && !rule.vague)
+fn by_text<'a>(hearing: &Hearing<'a>) -> Option<&'a Rule> {
+    hearing.first(|rule| rule.has_text && !rule.vague)
 }
 
-fn by_vague<'a>(rules: &[&'a Rule]) -> Option<&'a Rule> {
-    rules.iter().copied().find(|rule| rule.vague)
+fn by_vague<'a>(hearing: &Hearing<'a>) -> Option<&'a Rule> {
+    hearing.first(|rule| rule.vague)
 }
 
-fn by_code<'a>(rules: &[&'a Rule]) -> Option<&'a Rule> {
-    rules.iter().copied().find(|rule| !rule.has_text)
+fn by_code<'a>(hearing: &Hearing<'a>) -> Option<&'a Rule> {
+    hearing.first(|rule| !rule.has_text)
 }
 
-fn specific<'a>(rules: &[&'a Rule], said: &Said) -> Option<&'a Rule> {
-    said.enhanced.filter(|e| is_specific(*e)).and_then(|_| by_code(rules))
+fn specific<'a>(hearing: &Hearing<'a>, said: &Said) -> Option<&'a Rule> {
+    said.enhanced.filter(|e| is_specific(*e)).and_then(|_| by_code(hearing))
 }
 
 /// "User unknown" without evidence: counted, and believed when it comes again.

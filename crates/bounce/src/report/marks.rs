@@ -5,7 +5,7 @@ use serde::Deserialize;
 use tidings_domain::{ReportKind, Word};
 
 use crate::mail::Fields;
-use crate::patterns::Patterns;
+use crate::patterns::{Patterns, WITH_GAPS, WORDS};
 
 /// Compiled once: the file is part of the program, and a test reads every mark.
 pub(super) static MARKS: LazyLock<Marks> = LazyLock::new(|| {
@@ -62,9 +62,9 @@ impl Marks {
     fn parse(file: &str) -> Result<Self, String> {
         let entries = toml::from_str::<File>(file).map_err(|e| e.to_string())?.mark;
         Ok(Self {
-            from: Patterns::new(entries.iter().map(|e| e.from.as_str()))?,
-            subject: Patterns::new(entries.iter().map(|e| e.subject.as_str()))?,
-            text: Patterns::new(entries.iter().map(|e| e.text.as_str()))?,
+            from: Patterns::new(entries.iter().map(|e| e.from.as_str()), WORDS)?,
+            subject: Patterns::new(entries.iter().map(|e| e.subject.as_str()), WITH_GAPS)?,
+            text: Patterns::new(entries.iter().map(|e| e.text.as_str()), WITH_GAPS)?,
             marks: entries.into_iter().map(Mark::new).collect::<Result<_, _>>()?,
         })
     }

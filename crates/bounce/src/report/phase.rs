@@ -2,7 +2,7 @@ use std::sync::LazyLock;
 
 use tidings_domain::Phase;
 
-use crate::patterns::Patterns;
+use crate::patterns::{Patterns, WORDS};
 
 /// The words by which the common programs tell what was replied to; the first that is there decides.
 const SIGNS: [(&str, Phase); 37] = [
@@ -47,7 +47,7 @@ const SIGNS: [(&str, Phase); 37] = [
 
 static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
     let escaped: Vec<String> = SIGNS.iter().map(|(sign, _)| regex::escape(sign)).collect();
-    Patterns::new(escaped.iter().map(String::as_str)).expect("escaped words are a pattern")
+    Patterns::new(escaped.iter().map(String::as_str), WORDS).expect("escaped words are a pattern")
 });
 
 /// What the remote server replied to, by the first text that tells.
