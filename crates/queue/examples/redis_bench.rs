@@ -27,6 +27,10 @@ async fn main() {
         memory(&server, &queue, shards, campaigns).await;
     }
     flush(&server).await;
+    delayed_memory(&server).await;
+    flush(&server).await;
+    one_rate(&server).await;
+    flush(&server).await;
     println!("\nready jobs claimed and settled by {WORKERS} workers, through a budget");
     for (shards, campaigns, batch) in [(20, 1, 20), (20, 10, 20), (1, 1, 20), (20, 1, 100), (20, 1, 1)] {
         let queue = open(&server, &format!("c-{shards}-{campaigns}-{batch}")).await;
@@ -71,6 +75,61 @@ async fn memory(server: &TestRedis, queue: &Queue, shards: i64, campaigns: i64) 
     let rate = JOBS as f64 / begun.elapsed().as_secs_f64();
     let each = (used_memory(server).await - before) / JOBS as f64;
     println!("{shards:>6} shards, {campaigns:>2} campaigns: {each:>10.1} {rate:>15.0}");
+}
+
+/// Jobs that wait for their time lie in a sorted set, which costs more.
+async fn delayed_memory(server: &TestRedis) {
+    let queue = open(server, "delayed").await;
+    let before = used_memory(server).await;
+    let jobs: Vec<_> = (0..JOBS / 10)
+        .map(|n| Job { delivery: FIRST_DELIVERY + n, campaign: 1_000, attempt: 2 })
+        .map(|job| (job, Duration::from_millis(3_600_000 + job.delivery.unsigned_abs() % 1_000_000)))
+        .collect();
+    queue.push_delayed(&Shard::new(2, "google"), &jobs).await;
+    let each = (used_memory(server).await - before) / jobs.len() as f64;
+    println!("\ndelayed jobs: {each:.1} bytes a job");
+}
+
+/// Eight handles, each with a connection and waiters of its own, as eight processes have them.
+async fn one_rate(server: &TestRedis) {
+    const RATE: f64 = 500.0;
+    const BURST: u32 = 10;
+    const SECONDS: u64 = 30;
+    let shard = Shard::new(2, "google");
+    let queue = open(server, "rate").await;
+    queue.set_limits(&shard, Limits { per_second: RATE, burst: BURST, ..Limits::UNLIMITED }).await;
+    let jobs: Vec<_> = (0..20_000).map(|delivery| Job { delivery, campaign: 1, attempt: 1 }).collect();
+    queue.push(&shard, &jobs).await;
+    let begun = Instant::now();
+    let mut processes = Vec::new();
+    for _ in 0..8 {
+        let queue = open(server, "rate").await;
+        processes.push(tokio::spawn(claim_for(queue, begun + Duration::from_secs(SECONDS))));
+    }
+    let mut claims: Vec<Duration> = Vec::new();
+    for process in processes {
+        claims.extend(process.await.expect("no panic").iter().map(|at| *at - begun));
+    }
+    claims.sort();
+    let second = Duration::from_secs(1);
+    let busiest = (0..claims.len()).map(|i| claims.partition_point(|c| *c < claims[i] + second) - i).max();
+    println!(
+        "\n8 processes, {RATE}/s, burst {BURST}, {SECONDS} s: {} claimed of {} allowed; busiest second {}",
+        claims.len(),
+        RATE * SECONDS as f64 + f64::from(BURST),
+        busiest.unwrap_or(0)
+    );
+}
+
+async fn claim_for(queue: Queue, end: Instant) -> Vec<Instant> {
+    let mut claims = Vec::new();
+    while let Some(grant) = queue.lease("bench", 20, end.saturating_duration_since(Instant::now())).await {
+        claims.extend(grant.jobs.iter().map(|_| Instant::now()));
+        let settled: Vec<_> = grant.jobs.iter().map(|j| (*j, Settle::Done)).collect();
+        queue.settle(&grant, &settled).await;
+        queue.close(grant).await;
+    }
+    claims
 }
 
 async fn drain(queue: &Queue, batch: usize) -> usize {

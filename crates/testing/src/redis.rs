@@ -69,7 +69,7 @@ impl TestRedis {
         (server, format!("rediss://localhost:{port}"))
     }
 
-    /// Three masters that share the hash slots.
+    /// Three masters that share the hash slots. One that is killed takes only its own slots along.
     ///
     /// # Panics
     /// No `redis-server` and `redis-cli`, or they do not become a cluster.
@@ -77,7 +77,16 @@ impl TestRedis {
     pub fn cluster() -> [Self; 3] {
         let nodes = [(), (), ()].map(|()| {
             let bus = free_port().to_string();
-            Self::start_with(&["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "2000"])
+            Self::start_with(&[
+                "--cluster-enabled",
+                "yes",
+                "--cluster-port",
+                &bus,
+                "--cluster-node-timeout",
+                "2000",
+                "--cluster-require-full-coverage",
+                "no",
+            ])
         });
         let mut create = Command::new("redis-cli");
         create.args(["--cluster-yes", "--cluster", "create"]);

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tidings_queue::{Queue, RedisOptions, Settle, Shard};
+use tidings_queue::{Health, Queue, RedisOptions, Settle, Shard};
 use tidings_testing::TestRedis;
 use tokio::time::timeout;
 
@@ -88,4 +88,23 @@ async fn the_number_of_partitions_stays() {
     assert!(refused.contains("has 8 partitions, not 5"), "{refused}");
     let same = Queue::redis(options(format!("{},{}", nodes[2].url(), nodes[0].url()))).await.expect("a queue");
     assert_eq!(same.epoch(), queue.epoch());
+}
+
+#[tokio::test]
+async fn a_node_that_is_away_holds_up_only_its_own_destinations() {
+    let mut nodes = TestRedis::cluster();
+    let queue = filled(&nodes).await;
+    nodes[0].kill();
+    let served = async {
+        let mut all = Vec::new();
+        // Each node has some of the eight partitions; two nodes have more than a quarter of what there is.
+        while (all.len() as i64) < SHARDS / 2 {
+            if let Some(grant) = queue.lease("worker", 20, Duration::from_secs(1)).await {
+                all.extend(grant.jobs.iter().map(|j| j.delivery));
+            }
+        }
+        all
+    };
+    timeout(TOO_LONG, served).await.expect("the others go on");
+    assert_ne!(queue.health(), Health::Up);
 }
