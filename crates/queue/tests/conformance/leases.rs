@@ -79,6 +79,24 @@ pub async fn a_job_is_settled_once(stage: &impl Stage) {
     assert_eq!(ids(&drain(&queue, 20).await), (1..10).collect::<Vec<_>>());
 }
 
+/// Who fills the queue from the ledger may push what is there already.
+pub async fn a_job_pushed_twice_leaves_nothing_behind(stage: &impl Stage) {
+    let queue = stage.unlimited().await;
+    queue.push(&bulk("p"), &jobs(1, [0, 1, 0])).await;
+    queue.push(&bulk("p"), &jobs(1, [1, 2])).await;
+    let grant = granted(&queue, 3).await;
+    settle_all(&queue, &grant, &grant.jobs[..1], Settle::Done).await;
+    let More::Jobs(more) = queue.more(&grant, 5).await else { panic!("jobs") };
+    settle_all(&queue, &grant, &grant.jobs[1..], Settle::Done).await;
+    settle_all(&queue, &grant, &more, Settle::Done).await;
+    queue.close(grant).await;
+    let seen: std::collections::BTreeSet<_> = more.iter().map(|j| j.delivery).collect();
+    assert!(seen.contains(&2));
+    drain(&queue, 5).await;
+    let left = queue.snapshot().await;
+    assert!(left.shards.is_empty() && left.campaigns.is_empty(), "{left:?}");
+}
+
 pub async fn a_foreign_job_is_not_settled(stage: &impl Stage) {
     let queue = leased(stage).await;
     let (one, two) = (granted(&queue, 1).await, granted(&queue, 1).await);

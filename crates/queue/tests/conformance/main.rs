@@ -58,7 +58,8 @@ suite! {
         a_limited_shard_does_not_hold_up_others, limits_can_be_raised_while_workers_wait, no_limit_is_no_limit,
         a_fractional_rate_works;
     leases: an_expired_lease_goes_to_the_reconciler_only, signs_of_life_keep_a_lease, a_stale_settle_is_ignored,
-        closing_releases_what_is_unsettled, a_job_is_settled_once, a_foreign_job_is_not_settled,
+        closing_releases_what_is_unsettled, a_job_is_settled_once, a_job_pushed_twice_leaves_nothing_behind,
+        a_foreign_job_is_not_settled,
         an_expired_lease_frees_its_connection;
     campaigns: a_paused_campaign_is_not_offered, jobs_pushed_while_paused_wait, a_resumed_campaign_goes_on_everywhere,
         pausing_one_campaign_leaves_others, a_dropped_campaign_is_gone_everywhere, a_dropped_campaign_does_not_come_back,

@@ -156,17 +156,40 @@ function Q.delivery_and_attempt(word)
   return word, '1'
 end
 
+-- Without jobs that the lease holds already: who fills the queue from the ledger may push one twice, and one connection
+-- needs it once.
+function Q.without_doubles(id, fence, jobs, taken)
+  local fields, held, seen, once = {}, {}, {}, {}
+  for i, job in ipairs(jobs) do
+    job.delivery, job.attempt = Q.delivery_and_attempt(job.word)
+    fields[i] = job.campaign .. '/' .. job.delivery
+  end
+  if taken > 0 and #jobs > 0 then
+    held = redis.call('HMGET', Q.lease_key(fence), unpack(fields))
+  end
+  for i, job in ipairs(jobs) do
+    job.field = fields[i]
+    if held[i] or seen[job.field] then
+      Q.move(id, job.slot, 'leased', -1)
+      Q.tidy_campaign(job.slot)
+    else
+      seen[job.field] = true
+      once[#once + 1] = job
+    end
+  end
+  return once
+end
+
 -- Writes jobs into the lease and gives them as the client reads them: campaign, word, campaign, word …
-function Q.record(fence, jobs, messages, taken, more)
+function Q.record(id, fence, jobs, messages, taken, more)
   local put = { '@messages', Q.text(messages), '@taken', Q.text(taken + #jobs) }
   for i = 1, #(more or {}) do
     put[#put + 1] = more[i]
   end
   local reply = {}
-  for i, job in ipairs(jobs) do
-    local delivery, attempt = Q.delivery_and_attempt(job.word)
-    put[#put + 1] = job.campaign .. '/' .. delivery
-    put[#put + 1] = (taken + i) .. '/' .. attempt .. '/' .. job.slot
+  for i, job in ipairs(Q.without_doubles(id, fence, jobs, taken)) do
+    put[#put + 1] = job.field
+    put[#put + 1] = (taken + i) .. '/' .. job.attempt .. '/' .. job.slot
     reply[#reply + 1] = job.campaign
     reply[#reply + 1] = job.word
   end
@@ -196,7 +219,7 @@ function Q.grant(lane, name, worker, max, messages)
   Q.set(Q.meta, 'fence', fence)
   fence = Q.text(fence)
   redis.call('ZADD', Q.base .. ':x', Q.text(Q.now + Q.options.lease), fence)
-  local reply = Q.record(fence, jobs, #jobs, 0, { '@line', id, '@worker', worker })
+  local reply = Q.record(id, fence, jobs, #jobs, 0, { '@line', id, '@worker', worker })
   return { 'grant', fence, tostring(lane), name, Q.text(Q.left(limit, #jobs)), reply }
 end
 

@@ -84,5 +84,5 @@ function Q.more(fence, max, own_idle)
     return { 'wait', Q.text(Q.next_token_at(budget) - Q.now) }
   end
   local jobs = Q.take(id, math.min(max, room))
-  return { 'jobs', Q.record(fence, jobs, carried + #jobs, tonumber(lease[3])) }
+  return { 'jobs', Q.record(id, fence, jobs, carried + #jobs, tonumber(lease[3])) }
 end
