@@ -18,6 +18,7 @@ mod import_rejects;
 mod import_rows;
 mod import_slices;
 mod imports;
+mod leases;
 mod ledger;
 mod list_counts;
 mod lists;

@@ -412,6 +412,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    leases (name) {
+        name -> Text,
+        holder -> Text,
+        until_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    unpushed_jobs (delivery_id) {
+        delivery_id -> BigInt,
+        deliveries -> Text,
+    }
+}
+
+diesel::table! {
     workers (id) {
         id -> Text,
         role -> Text,

@@ -14,11 +14,13 @@ use crate::{AnyConn, StoreError, StoreResult, WorkspaceId, migrate};
 pub struct StoreOptions {
     pub max_connections: u32,
     pub connect_timeout: Duration,
+    /// The queue outlives this process: what it has not been told yet is noted in the database.
+    pub has_shared_queue: bool,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { max_connections: 8, connect_timeout: Duration::from_secs(10) }
+        Self { max_connections: 8, connect_timeout: Duration::from_secs(10), has_shared_queue: false }
     }
 }
 
@@ -33,6 +35,7 @@ struct Inner {
     /// SQLite has one writer; the semaphore hands it out in the order of asking.
     writer: Option<Mutex<AnyConn>>,
     turn: Semaphore,
+    has_shared_queue: bool,
 }
 
 impl Store {
@@ -59,13 +62,18 @@ impl Store {
             .map_err(|e| StoreError::Connect(e.to_string()))?;
         let writer = matches!(first, AnyConn::Lite(_)).then(|| Mutex::new(first));
         let turns = if writer.is_some() { 1 } else { options.max_connections as usize };
-        Ok(Self { inner: Arc::new(Inner { pool, writer, turn: Semaphore::new(turns) }) })
+        let turn = Semaphore::new(turns);
+        Ok(Self { inner: Arc::new(Inner { pool, writer, turn, has_shared_queue: options.has_shared_queue }) })
     }
 
     /// The database is SQLite, inside this process.
     #[must_use]
     pub fn is_embedded(&self) -> bool {
         self.inner.writer.is_some()
+    }
+
+    pub(crate) fn notes_unpushed(&self) -> bool {
+        self.inner.has_shared_queue
     }
 
     /// The tenant's own handle.

@@ -1,5 +1,6 @@
 //! Both trees of migrations go up, down and up again, and make the tables that `schema.rs` names.
 
+use diesel::connection::SimpleConnection;
 use tidings_store::{Store, StoreOptions};
 use tidings_testing::TestDatabase;
 
@@ -8,5 +9,33 @@ async fn up_down_up_on_both_backends() {
     for database in TestDatabase::each() {
         let store = Store::open(database.url(), StoreOptions::default()).await.expect("opens");
         store.redo_migrations().await.expect("down and up again");
+    }
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_left_alone() {
+    for database in TestDatabase::each() {
+        let store = Store::open(database.url(), StoreOptions::default()).await.expect("opens");
+        let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000')";
+        store.write(move |conn| Ok(conn.batch_execute(newer)?)).await.expect("the next version came by");
+        let refused = Store::open(database.url(), StoreOptions::default()).await.err().expect("refused").to_string();
+        assert!(refused.contains("29990101000000") && refused.contains("newer"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn processes_that_start_together_migrate_once() {
+    for database in TestDatabase::each() {
+        let open = || Store::open(database.url(), StoreOptions::default());
+        if Store::open(database.url(), StoreOptions::default()).await.expect("opens").is_embedded() {
+            continue; // one process at a time is the rule there
+        }
+        let store = open().await.expect("opens");
+        store
+            .write(|conn| Ok(conn.batch_execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")?))
+            .await
+            .expect("empty");
+        let (a, b, c) = tokio::join!(open(), open(), open());
+        assert!(a.is_ok() && b.is_ok() && c.is_ok());
     }
 }

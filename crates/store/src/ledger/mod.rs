@@ -11,7 +11,7 @@
 //! |---|---|---|---|
 //! | C0 `Workspace::launch` | draft → queuing | frozen content, the highest subscriber id, empty books | the dispatcher finds a campaign in queuing |
 //! | C1 [`Store::fan_out`](crate::Store::fan_out) | — → pending, skipped | rows, counters and the cursor together | goes on at the cursor; a row that exists is left alone |
-//! | C2 [`Store::queue_pending`](crate::Store::queue_pending), [`Store::take_due`](crate::Store::take_due) | pending, deferred → queued | rows with their provider, counters | [`Store::open_jobs`](crate::Store::open_jobs) finds what was never pushed |
+//! | C2 [`Store::queue_pending`](crate::Store::queue_pending), [`Store::take_due`](crate::Store::take_due) | pending, deferred → queued | rows with their provider, counters | [`Store::open_jobs`](crate::Store::open_jobs) finds what was never pushed, and [`Store::unpushed`](crate::Store::unpushed) what a shared queue may lack |
 //! | C3 [`Store::commit`](crate::Store::commit), intents | queued → sending, skipped, cancelled | the last check of pause, suppression and subscription; then, and only then, the final dot | C5 |
 //! | C4 [`Store::commit`](crate::Store::commit), outcomes | sending, queued → what the reply says | row, counters, history, last words, reply groups, subscriber marks, suppressions | the row is still sending: C5 |
 //! | C5 [`Store::recover`](crate::Store::recover) | sending → in doubt | rows and counters | is run again |
@@ -54,6 +54,7 @@ mod resend;
 mod revision;
 mod step;
 mod test_message;
+mod unpushed;
 mod work;
 
 pub use campaign::{ActiveCampaign, Applied};

@@ -7,6 +7,7 @@ use tidings_domain::{DeliveryKind, Lane, UnixMs};
 use super::counts::{Deltas, Owner};
 use super::providers;
 use super::step::Step;
+use super::unpushed;
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::words::Code;
@@ -40,10 +41,11 @@ impl Store {
     pub async fn queue_pending(&self, campaign: CampaignId, limit: i64, now: UnixMs) -> StoreResult<Vec<QueuedJob>> {
         let mut binds = queue_binds(now);
         binds.extend([Bind::Int(campaign.0), Bind::Int(limit), Bind::Int(now.0)]);
+        let notes = self.notes_unpushed();
         self.write(move |conn| {
-            let rows: Vec<Row> = on!(conn, |c| Fixed::<QueueCampaign>::new(binds).load(c))?;
+            let rows: Vec<JobRow> = on!(conn, |c| Fixed::<QueueCampaign>::new(binds).load(c))?;
             count(conn, &rows, Step::QUEUE, ProviderBefore::Unknown)?;
-            jobs(conn, rows)
+            queued(conn, rows, notes)
         })
         .await
     }
@@ -55,9 +57,10 @@ impl Store {
     pub async fn queue_tests(&self, limit: i64, now: UnixMs) -> StoreResult<Vec<QueuedJob>> {
         let mut binds = queue_binds(now);
         binds.extend([Bind::Int(limit), Bind::Int(now.0)]);
+        let notes = self.notes_unpushed();
         self.write(move |conn| {
-            let rows: Vec<Row> = on!(conn, |c| Fixed::<QueueTests>::new(binds).load(c))?;
-            jobs(conn, rows)
+            let rows: Vec<JobRow> = on!(conn, |c| Fixed::<QueueTests>::new(binds).load(c))?;
+            queued(conn, rows, notes)
         })
         .await
     }
@@ -67,6 +70,7 @@ impl Store {
     /// # Errors
     /// The transaction could not be committed.
     pub async fn take_due(&self, now: UnixMs, limit: i64) -> StoreResult<Vec<QueuedJob>> {
+        let notes = self.notes_unpushed();
         self.write(move |conn| {
             let binds = [
                 Bind::Int(i64::from(Step::WAKE.to().code())),
@@ -75,9 +79,9 @@ impl Store {
                 Bind::Int(now.0),
                 Bind::Int(limit),
             ];
-            let rows: Vec<Row> = on!(conn, |c| Fixed::<WakeRows>::new(binds).load(c))?;
+            let rows: Vec<JobRow> = on!(conn, |c| Fixed::<WakeRows>::new(binds).load(c))?;
             count(conn, &rows, Step::WAKE, ProviderBefore::Same)?;
-            jobs(conn, rows)
+            queued(conn, rows, notes)
         })
         .await
     }
@@ -89,7 +93,7 @@ impl Store {
     pub async fn open_jobs(&self, after: DeliveryId, limit: i64) -> StoreResult<Vec<OpenJob>> {
         self.read(move |conn| {
             let binds = [Bind::Int(after.0), Bind::Int(limit)];
-            let rows: Vec<Row> = on!(conn, |c| Fixed::<OpenRows>::new(binds).load(c))?;
+            let rows: Vec<JobRow> = on!(conn, |c| Fixed::<OpenRows>::new(binds).load(c))?;
             let due: Vec<Option<i64>> = rows.iter().map(|row| row.next_at).collect();
             let jobs = jobs(conn, rows)?;
             Ok(jobs.into_iter().zip(due).map(|(job, due)| OpenJob { job, due: due.map(UnixMs) }).collect())
@@ -98,10 +102,11 @@ impl Store {
     }
 }
 
-type RowType = (BigInt, BigInt, BigInt, SmallInt, SmallInt, SmallInt, BigInt, Nullable<BigInt>, Nullable<BigInt>);
+pub(super) type JobRowType =
+    (BigInt, BigInt, BigInt, SmallInt, SmallInt, SmallInt, BigInt, Nullable<BigInt>, Nullable<BigInt>);
 
 #[derive(Queryable)]
-struct Row {
+pub(super) struct JobRow {
     delivery: DeliveryId,
     workspace: WorkspaceId,
     campaign: CampaignId,
@@ -120,6 +125,7 @@ macro_rules! job_columns {
          COALESCE(route_id, (SELECT c.route_id FROM campaigns c WHERE c.id = campaign_id)), next_at_ms"
     };
 }
+pub(super) use job_columns;
 
 macro_rules! queue_text {
     ($rows:literal, $domain:literal, $lock:literal) => {
@@ -142,13 +148,13 @@ macro_rules! queue_text {
     };
 }
 
-fixed_sql!(QueueCampaign -> RowType,
+fixed_sql!(QueueCampaign -> JobRowType,
     lite: queue_text!("campaign_id = ? AND state = 0 AND state < 10 AND kind = 0",
         "substr(recipient, instr(recipient, '@') + 1)", ""),
     pg: queue_text!("campaign_id = ? AND state = 0 AND state < 10 AND kind = 0",
         "split_part(recipient, '@', 2)", " FOR UPDATE"));
 
-fixed_sql!(QueueTests -> RowType,
+fixed_sql!(QueueTests -> JobRowType,
     lite: queue_text!("kind = 1 AND state = 0", "substr(recipient, instr(recipient, '@') + 1)", ""),
     pg: queue_text!("kind = 1 AND state = 0", "split_part(recipient, '@', 2)", " FOR UPDATE"));
 
@@ -170,9 +176,9 @@ macro_rules! wake_text {
     };
 }
 
-fixed_sql!(WakeRows -> RowType, lite: wake_text!(""), pg: wake_text!(" FOR UPDATE SKIP LOCKED"));
+fixed_sql!(WakeRows -> JobRowType, lite: wake_text!(""), pg: wake_text!(" FOR UPDATE SKIP LOCKED"));
 
-fixed_sql!(OpenRows -> RowType,
+fixed_sql!(OpenRows -> JobRowType,
     concat!("SELECT ", job_columns!(), " FROM deliveries WHERE id > ? AND state IN (1, 3) AND state < 10 \
              ORDER BY id LIMIT ?"));
 
@@ -181,7 +187,7 @@ enum ProviderBefore {
     Same,
 }
 
-fn count(conn: &mut AnyConn, rows: &[Row], step: Step, before: ProviderBefore) -> StoreResult<()> {
+fn count(conn: &mut AnyConn, rows: &[JobRow], step: Step, before: ProviderBefore) -> StoreResult<()> {
     let mut deltas = Deltas::default();
     for row in rows.iter().filter(|row| row.kind.0 == DeliveryKind::Campaign) {
         let now = Owner { workspace: row.workspace, campaign: row.campaign, provider: row.provider };
@@ -195,11 +201,20 @@ fn count(conn: &mut AnyConn, rows: &[Row], step: Step, before: ProviderBefore) -
     deltas.write(conn)
 }
 
+/// The jobs of rows that have just become queued, noted when the queue outlives this process.
+fn queued(conn: &mut AnyConn, rows: Vec<JobRow>, notes: bool) -> StoreResult<Vec<QueuedJob>> {
+    let jobs = jobs(conn, rows)?;
+    if notes {
+        unpushed::note(conn, &jobs)?;
+    }
+    Ok(jobs)
+}
+
 /// In id order: RETURNING promises none.
-fn jobs(conn: &mut AnyConn, mut rows: Vec<Row>) -> StoreResult<Vec<QueuedJob>> {
+pub(super) fn jobs(conn: &mut AnyConn, mut rows: Vec<JobRow>) -> StoreResult<Vec<QueuedJob>> {
     rows.sort_unstable_by_key(|row| row.delivery);
     let names = providers::names(conn, rows.iter().map(|row| row.provider))?;
-    let job = |row: Row| {
+    let job = |row: JobRow| {
         Some(QueuedJob {
             delivery: row.delivery,
             campaign: row.campaign,

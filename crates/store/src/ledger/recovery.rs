@@ -26,12 +26,22 @@ impl Store {
     /// # Errors
     /// The transaction could not be committed.
     pub async fn recover(&self, now: UnixMs) -> StoreResult<Recovered> {
+        self.lose_sight_of_silent(now, UnixMs(i64::MAX)).await
+    }
+
+    /// Calls attempts in doubt whose intent was committed before `silent_since` and that have not ended: longer than any
+    /// reply may take, so whoever made them is gone, and so is the lease that would have told.
+    ///
+    /// # Errors
+    /// The transaction could not be committed.
+    pub async fn lose_sight_of_silent(&self, now: UnixMs, silent_since: UnixMs) -> StoreResult<Recovered> {
         self.write(move |conn| {
             let binds = [
                 Bind::Int(i64::from(Step::LOSE_SIGHT.to().code())),
                 Bind::Text(INTERRUPTED.to_owned()),
                 Bind::Int(now.0),
                 Bind::Int(i64::from(Step::LOSE_SIGHT.from().code())),
+                Bind::Int(silent_since.0),
             ];
             let rows: Vec<(WorkspaceId, CampaignId, ProviderId, Code<DeliveryKind>)> =
                 on!(conn, |c| Fixed::<LoseSight>::new(binds).load(c))?;
@@ -50,8 +60,8 @@ impl Store {
 }
 
 fixed_sql!(
-    /// No more rows than there were connections: the open index is read once, at start.
+    /// No more rows than there are connections: the open index holds them together.
     LoseSight -> (BigInt, BigInt, BigInt, SmallInt),
-    "UPDATE deliveries SET state = ?, reason = ?, updated_at_ms = ? WHERE state = ? AND state < 10 \
+    "UPDATE deliveries SET state = ?, reason = ?, updated_at_ms = ? WHERE state = ? AND state < 10 AND updated_at_ms <= ? \
      RETURNING workspace_id, campaign_id, provider_id, kind"
 );

@@ -3,6 +3,7 @@
 //! Every step reads its task from the ledger and commits what it did there, so that a kill at any line costs at most one chunk of
 //! repeated, idempotent work. The queue is told afterwards: losing it loses nothing.
 
+mod leadership;
 mod providers;
 mod shards;
 
@@ -18,6 +19,7 @@ use tidings_store::{ActiveCampaign, CampaignId, DeliveryId, FanOut, QueuedJob, S
 use tokio_util::sync::CancellationToken;
 
 use crate::{Looping, Step, now, run_until_stopped};
+use leadership::{Leadership, Standing};
 use providers::Providers;
 use shards::Shards;
 
@@ -38,14 +40,16 @@ const REFILL_PAGE_ROWS: i64 = 20_000;
 /// Rest between two looks when there is nothing to do: a pause reaches the queue within this.
 const IDLE_REST: Duration = Duration::from_millis(400);
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct DispatcherOptions {
     pub idle_rest: Duration,
+    /// With a shared queue: the name under which this process leads, or stands by while another does. `None`: it is the only one.
+    pub stands_as: Option<String>,
 }
 
 impl Default for DispatcherOptions {
     fn default() -> Self {
-        Self { idle_rest: IDLE_REST }
+        Self { idle_rest: IDLE_REST, stands_as: None }
     }
 }
 
@@ -57,6 +61,7 @@ pub struct Dispatcher {
     options: DispatcherOptions,
     /// What the queue was last told of each campaign.
     paused: HashMap<CampaignId, bool>,
+    leadership: Option<Leadership>,
 }
 
 impl Dispatcher {
@@ -70,12 +75,40 @@ impl Dispatcher {
     ) -> Self {
         let providers = Providers::new(store.clone(), resolver, Arc::clone(&table));
         let shards = Shards::new(store.clone(), queue.clone(), table);
-        Self { store, queue, providers, shards, options, paused: HashMap::new() }
+        let leadership = options.stands_as.clone().map(|name| Leadership::new(store.clone(), name));
+        Self { store, queue, providers, shards, options, paused: HashMap::new(), leadership }
     }
 
     pub async fn run(mut self, stop: CancellationToken) {
         let rest = self.options.idle_rest;
         run_until_stopped(&mut self, &stop, rest).await;
+        if let Some(leadership) = &mut self.leadership {
+            leadership.resign().await;
+        }
+    }
+
+    /// Whether this process is the one to act. A new leader knows nothing of what the last one told the queue.
+    async fn leads(&mut self) -> anyhow::Result<bool> {
+        let Some(leadership) = &mut self.leadership else { return Ok(true) };
+        match leadership.check().await? {
+            Standing::StandsBy => Ok(false),
+            Standing::Leads => Ok(true),
+            Standing::TookOver => {
+                self.paused.clear();
+                self.shards.forget();
+                self.push_unpushed().await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// What the last leader committed and may not have pushed.
+    async fn push_unpushed(&mut self) -> anyhow::Result<()> {
+        while let Some((batch, jobs)) = self.store.unpushed().await? {
+            self.shards.push(&jobs).await?;
+            self.store.forget_unpushed(batch).await?;
+        }
+        Ok(())
     }
 
     /// Fills an empty queue from the ledger: after a start, or when the queue was lost. Deferred rows need no job: they are taken when due.
@@ -151,7 +184,9 @@ impl Dispatcher {
     }
 
     async fn push(&mut self, jobs: Vec<QueuedJob>) -> anyhow::Result<()> {
-        self.shards.push(jobs).await
+        self.shards.push(&jobs).await?;
+        self.store.pushed(&jobs).await?;
+        Ok(())
     }
 
     /// Tells the queue of pauses and of campaigns that have ended: O(1) each.
@@ -184,6 +219,9 @@ impl Looping for Dispatcher {
 
     /// One round over everything that can move.
     async fn step(&mut self) -> anyhow::Result<Step> {
+        if !self.leads().await? {
+            return Ok(Step::Idle);
+        }
         let campaigns = self.store.active_campaigns().await.context("reading the active campaigns")?;
         self.tell_pauses(&campaigns).await;
         let mut busy = self.queue_tests().await?;

@@ -25,7 +25,12 @@ impl Shards {
         Self { store, queue, table, limited: HashSet::new() }
     }
 
-    pub async fn push(&mut self, jobs: Vec<QueuedJob>) -> anyhow::Result<()> {
+    /// Tells the queue all limits anew.
+    pub fn forget(&mut self) {
+        self.limited.clear();
+    }
+
+    pub async fn push(&mut self, jobs: &[QueuedJob]) -> anyhow::Result<()> {
         let mut by_shard: HashMap<Shard, Vec<Job>> = HashMap::new();
         let mut kinds: HashMap<Option<RouteId>, RouteKind> = HashMap::new();
         for queued in jobs {
@@ -37,7 +42,7 @@ impl Shards {
                     kind
                 }
             };
-            let shard = shard_of(&queued, kind);
+            let shard = shard_of(queued, kind);
             by_shard.entry(shard).or_default().push(Job {
                 delivery: queued.delivery.0,
                 campaign: queued.campaign.0,

@@ -1,0 +1,2 @@
+DROP TABLE unpushed_jobs;
+DROP TABLE leases;
