@@ -24,6 +24,9 @@ macro_rules! options {
 options! {
     "data_dir", "TIDINGS_DATA_DIR", "data", "Folder for the SQLite file, the instance key and uploaded files.";
     "database_url", "DATABASE_URL", "(SQLite in data_dir)", "postgres://user:password@host/name, or the path of an SQLite file.";
+    "redis_url", "REDIS_URL", "(a queue inside the process)", "redis://[user:password@]host[:port][/database] or rediss:// of the queue that several processes share.";
+    "redis_prefix", "TIDINGS_REDIS_PREFIX", "tidings", "All keys in Redis begin with it. Two installations on one Redis need two.";
+    "secret_key", "TIDINGS_SECRET_KEY", "(data_dir/instance.key)", "The instance key, 32 octets in base64, for processes on several machines: the content of data_dir/instance.key. Losing it breaks the links in mails already sent.";
     "listen", "TIDINGS_LISTEN", "127.0.0.1:8080", "Address and port of the web server.";
     "public_url", "TIDINGS_PUBLIC_URL", "http://<listen>", "How browsers and recipients reach it. Links in mails are built from this, never from a request.";
     "bounce_domain", "TIDINGS_BOUNCE_DOMAIN", "(the From address's domain)", "Domain of return paths (VERP). Its MX must lead back to you.";
@@ -55,6 +58,9 @@ fn in_the_file(key: &str) -> String {
 struct Raw {
     data_dir: Option<PathBuf>,
     database_url: Option<String>,
+    redis_url: Option<String>,
+    redis_prefix: Option<String>,
+    secret_key: Option<String>,
     listen: Option<String>,
     public_url: Option<String>,
     bounce_domain: Option<String>,
@@ -69,10 +75,14 @@ struct Raw {
     log_format: Option<String>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     pub data_dir: PathBuf,
     pub database_url: String,
+    /// `None`: the queue is inside the process.
+    pub redis_url: Option<String>,
+    pub redis_prefix: String,
+    pub secret_key: Option<[u8; 32]>,
     pub listen: SocketAddr,
     pub public_url: String,
     /// `None`: the return path stays within the From address's domain.
@@ -132,6 +142,9 @@ impl Raw {
             }
         };
         take("DATABASE_URL", &mut self.database_url);
+        take("REDIS_URL", &mut self.redis_url);
+        take("TIDINGS_REDIS_PREFIX", &mut self.redis_prefix);
+        take("TIDINGS_SECRET_KEY", &mut self.secret_key);
         take("TIDINGS_LISTEN", &mut self.listen);
         take("TIDINGS_PUBLIC_URL", &mut self.public_url);
         take("TIDINGS_BOUNCE_DOMAIN", &mut self.bounce_domain);
@@ -172,6 +185,9 @@ impl Raw {
             database_url: self
                 .database_url
                 .unwrap_or_else(|| data_dir.join("tidings.sqlite3").to_string_lossy().into_owned()),
+            redis_url: self.redis_url,
+            redis_prefix: self.redis_prefix.unwrap_or_else(|| "tidings".to_owned()),
+            secret_key: self.secret_key.as_deref().map(check_key).transpose()?,
             listen,
             public_url,
             bounce_domain: self.bounce_domain,
@@ -195,6 +211,12 @@ impl Raw {
             data_dir,
         })
     }
+}
+
+/// The text itself is never repeated in a message.
+fn check_key(text: &str) -> anyhow::Result<[u8; 32]> {
+    crate::instance::parse_key(text)
+        .context("secret_key must be 32 octets in base64: copy the content of data_dir/instance.key")
 }
 
 fn parse<T: std::str::FromStr>(key: &str, value: &str, wanted: &str) -> anyhow::Result<T> {

@@ -13,7 +13,12 @@ use base64::engine::general_purpose::STANDARD;
 pub struct Instance {
     /// All tokens and sealed secrets stand on this. Losing it breaks the links in mails already sent.
     pub key: [u8; 32],
-    _lock: File,
+    _lock: Option<File>,
+}
+
+/// Base64 of 32 octets.
+pub fn parse_key(text: &str) -> Option<[u8; 32]> {
+    STANDARD.decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok())
 }
 
 impl Instance {
@@ -22,13 +27,29 @@ impl Instance {
     /// # Errors
     /// Another process holds it, or the folder cannot be written.
     pub fn open(folder: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder.join("spool")).with_context(|| {
-            format!("cannot make the data folder {}: check its owner and free space", folder.display())
-        })?;
+        make(folder)?;
         let lock = lock(&folder.join("lock"))?;
         let key = read_or_make_key(&folder.join("instance.key"))?;
-        Ok(Self { key, _lock: lock })
+        Ok(Self { key, _lock: Some(lock) })
     }
+
+    /// For one of several processes: they may share the folder, and each has the key from its configuration or from there.
+    ///
+    /// # Errors
+    /// The folder cannot be written, or its key is damaged.
+    pub fn share(folder: &Path, key: Option<[u8; 32]>) -> anyhow::Result<Self> {
+        make(folder)?;
+        let key = match key {
+            Some(key) => key,
+            None => read_or_make_key(&folder.join("instance.key"))?,
+        };
+        Ok(Self { key, _lock: None })
+    }
+}
+
+fn make(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder.join("spool"))
+        .with_context(|| format!("cannot make the data folder {}: check its owner and free space", folder.display()))
 }
 
 /// Two processes on one SQLite file would each think that the other's deliveries in flight are leftovers of a crash.
@@ -57,10 +78,7 @@ fn read_or_make_key(path: &Path) -> anyhow::Result<[u8; 32]> {
         File::open(path)
             .and_then(|mut f| f.read_to_string(&mut text))
             .with_context(|| format!("cannot read {}", path.display()))?;
-        let bytes = STANDARD.decode(text.trim()).ok();
-        return bytes
-            .and_then(|b| <[u8; 32]>::try_from(b).ok())
-            .with_context(|| format!("{} is damaged: restore it from your backup", path.display()));
+        return parse_key(&text).with_context(|| format!("{} is damaged: restore it from your backup", path.display()));
     }
     let key: [u8; 32] = rand::random();
     let mut file = OpenOptions::new()

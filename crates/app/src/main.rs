@@ -4,6 +4,7 @@ mod bench;
 mod commands;
 mod comparison;
 mod config;
+mod ground;
 mod instance;
 mod runtime;
 mod sandbox_world;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use config::Config;
+use tidings_domain::ProcessRole;
 
 /// Self-hosted e-mail campaigns with exact accounting.
 #[derive(Parser)]
@@ -30,6 +32,12 @@ struct Arguments {
 enum Command {
     /// Run everything in one process: web, dispatcher, sender, importer.
     Serve(commands::serve::ServeArguments),
+    /// Run only the pages, public links and imports. With `dispatcher` and `worker`, on PostgreSQL and Redis.
+    Web(commands::serve::ServeArguments),
+    /// Run only the dispatcher: fan-out, jobs, due retries. One leads, others stand by.
+    Dispatcher(commands::serve::ServeArguments),
+    /// Run only a worker: attempts. As many as you like, on any machine.
+    Worker(commands::serve::ServeArguments),
     /// Show the whole job on a sandbox of mail providers: nothing leaves this machine.
     Demo(commands::demo::DemoArguments),
     /// Import a CSV of subscribers into a list.
@@ -66,7 +74,10 @@ fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let config = Config::load(arguments.config.as_deref())?;
     match arguments.command {
-        Command::Serve(arguments) => commands::serve::run(arguments, config).await,
+        Command::Serve(arguments) => commands::serve::run(arguments, config, ProcessRole::Serve).await,
+        Command::Web(arguments) => commands::serve::run(arguments, config, ProcessRole::Web).await,
+        Command::Dispatcher(arguments) => commands::serve::run(arguments, config, ProcessRole::Dispatcher).await,
+        Command::Worker(arguments) => commands::serve::run(arguments, config, ProcessRole::Worker).await,
         Command::Demo(arguments) => commands::demo::run(arguments, &config).await,
         Command::Import(arguments) => commands::import::run(arguments, config).await,
         Command::SignInLink(arguments) => commands::sign_in_link::run(arguments, config).await,

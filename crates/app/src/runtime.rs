@@ -1,4 +1,4 @@
-//! Wires the rooms together: one process with every role.
+//! Wires the rooms together: one process with every role, or with its part.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -7,26 +7,28 @@ use std::time::Duration;
 use anyhow::Context;
 use tidings_compose::Keys;
 use tidings_delivery::{ProviderTable, Resolver, ResolverOptions, TlsClients};
-use tidings_domain::{Lane, RetryPolicy};
+use tidings_domain::{Lane, ProcessRole, RetryPolicy};
 use tidings_queue::{Queue, QueueOptions};
-use tidings_store::{Heartbeat, Store, StoreOptions};
+use tidings_store::{Heartbeat, Store};
 use tidings_web::{WebConfig, WebState};
 use tidings_worker::import::Importer;
 use tidings_worker::{
-    Dispatcher, DispatcherOptions, Sender, SenderOptions, SenderParts, SiteOptions, Sweeper, TargetOptions, now,
-    recover,
+    Dispatcher, DispatcherOptions, Mends, Sender, SenderOptions, SenderParts, SiteOptions, Sweeper, TargetOptions, now,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::instance::Instance;
+use crate::ground::{Ground, Held};
 
 /// The importer's name on its leases: the same at each start, so that an import goes on at once after a kill. The lock on the data folder
 /// makes sure that there is one.
 pub const IMPORTER: &str = "embedded";
 /// The loops end within this after the order to stop; then the process ends anyway, and recovery does the rest.
 const STOP_WITHIN: Duration = Duration::from_secs(45);
+
+/// A process that shows no life for so long has lost its jobs and connection slots to the others.
+const LEASE: Duration = Duration::from_secs(60);
 
 /// A provider that blocks us is asked again after this at the latest.
 const LONGEST_HOLD: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -47,84 +49,95 @@ impl Tuning {
         Ok(Self {
             providers: ProviderTable::builtin()?,
             retry: RetryPolicy::for_lane,
-            queue: QueueOptions::default(),
+            queue: QueueOptions { lease: LEASE, ..QueueOptions::default() },
             longest_hold: LONGEST_HOLD,
         })
     }
 }
 
-/// A running instance.
+/// A running instance, or its part in one of several processes.
 pub struct Running {
     pub store: Store,
     pub queue: Queue,
     keys: Arc<Keys>,
     pub public_url: String,
+    role: ProcessRole,
     stop: CancellationToken,
     tasks: TaskTracker,
-    _instance: Instance,
+    _held: Held,
 }
 
 impl Running {
-    /// Opens everything, mends what a crash left, and starts every loop.
+    /// Opens everything, mends what a crash left, and starts the role's loops.
     ///
     /// # Errors
     /// What is missing or in the way, with what to do about it.
-    pub async fn start(config: &Config, tuning: Tuning) -> anyhow::Result<Self> {
-        let instance = Instance::open(&config.data_dir)?;
-        let listener = listen(config.listen)?;
-        let address = listener.local_addr().context("the web server's address")?;
-        // With port 0 the system chose; the links have to name what it chose.
-        let public_url = config.public_url.replace(&config.listen.to_string(), &address.to_string());
-        let store = Store::open(&config.database_url, StoreOptions::default())
-            .await
-            .with_context(|| format!("cannot open the database {}", without_password(&config.database_url)))?;
-        recover(&store).await.context("recovering the ledger")?;
-        let keys = Arc::new(Keys::new(&instance.key));
-        let queue = Queue::embedded(tuning.queue.clone());
+    pub async fn start(config: &Config, tuning: Tuning, role: ProcessRole) -> anyhow::Result<Self> {
+        let ground = Ground::open(config, &tuning.queue, role).await?;
+        let listener = role.serves_pages().then(|| listen(config.listen)).transpose()?;
+        let public_url = match &listener {
+            Some(listener) => {
+                let address = listener.local_addr().context("the web server's address")?;
+                // With port 0 the system chose; the links have to name what it chose.
+                config.public_url.replace(&config.listen.to_string(), &address.to_string())
+            }
+            None => config.public_url.clone(),
+        };
         let running = Self {
-            store,
-            queue,
-            keys,
+            store: ground.store,
+            queue: ground.queue,
+            keys: ground.keys,
             public_url,
+            role,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            _instance: instance,
+            _held: ground.held,
         };
         running.start_loops(config, tuning).await?;
-        running.start_web(config, listener);
+        if let Some(listener) = listener {
+            running.start_web(config, listener);
+        }
         Ok(running)
     }
 
     async fn start_loops(&self, config: &Config, tuning: Tuning) -> anyhow::Result<()> {
         let table = Arc::new(tuning.providers);
         let resolver = resolver(config, &table)?;
-        let mut dispatcher = Dispatcher::new(
-            self.store.clone(),
-            self.queue.clone(),
-            resolver.clone(),
-            Arc::clone(&table),
-            DispatcherOptions::default(),
-        );
-        let waiting = dispatcher.refill().await.context("filling the queue from the ledger")?;
-        if waiting > 0 {
-            tracing::info!(deliveries = waiting, "taken up where the last run ended");
+        let is_alone = config.redis_url.is_none();
+        let id = process_id(config);
+        if self.role.dispatches() {
+            let stands_as = (!is_alone).then(|| id.clone());
+            let options = DispatcherOptions { stands_as, ..DispatcherOptions::default() };
+            let (store, queue) = (self.store.clone(), self.queue.clone());
+            let mut dispatcher = Dispatcher::new(store, queue, resolver.clone(), Arc::clone(&table), options);
+            if is_alone {
+                let waiting = dispatcher.refill().await.context("filling the queue from the ledger")?;
+                tracing::info!(deliveries = waiting, "taken up where the last run ended");
+            }
+            self.tasks.spawn(dispatcher.run(self.stop.clone()));
         }
-        let worker_id = format!("{}-{}", config.ehlo_name, std::process::id());
-        let mut options = SenderOptions::new(worker_id.clone(), config.max_connections);
-        options.retry = tuning.retry;
-        options.longest_hold = tuning.longest_hold;
-        let sender = self.sender(config, resolver, options)?;
-        let sweeper = Sweeper {
-            store: self.store.clone(),
-            queue: self.queue.clone(),
-            stats: sender.stats(),
-            identity: heartbeat(worker_id, config),
+        let mut stats = Arc::default();
+        if self.role.sends() {
+            let mut options = SenderOptions::new(id.clone(), config.max_connections);
+            options.retry = tuning.retry;
+            options.longest_hold = tuning.longest_hold;
+            options.extend_every = tuning.queue.lease / 4;
+            let sender = self.sender(config, resolver, options)?;
+            stats = sender.stats();
+            self.tasks.spawn(sender.run(self.stop.clone()));
+        }
+        if self.role.serves_pages() {
+            let name = if is_alone { IMPORTER.to_owned() } else { id.clone() };
+            self.tasks.spawn(Importer::new(self.store.clone(), name).run(self.stop.clone()));
+        }
+        let mends = match (is_alone, self.role) {
+            (_, ProcessRole::Web) => Mends::Nothing,
+            (true, _) => Mends::Leases,
+            (false, _) => Mends::LeasesAndSilence,
         };
-        let importer = Importer::new(self.store.clone(), IMPORTER);
-        self.tasks.spawn(dispatcher.run(self.stop.clone()));
-        self.tasks.spawn(sender.run(self.stop.clone()));
+        let identity = heartbeat(id, self.role, config);
+        let sweeper = Sweeper { store: self.store.clone(), queue: self.queue.clone(), stats, identity, mends };
         self.tasks.spawn(sweeper.run(self.stop.clone()));
-        self.tasks.spawn(importer.run(self.stop.clone()));
         Ok(())
     }
 
@@ -197,37 +210,20 @@ fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
-fn heartbeat(id: String, config: &Config) -> Heartbeat {
+/// No two alike, on any number of machines.
+fn process_id(config: &Config) -> String {
+    format!("{}-{}-{:08x}", config.ehlo_name, std::process::id(), rand::random::<u32>())
+}
+
+fn heartbeat(id: String, role: ProcessRole, config: &Config) -> Heartbeat {
     Heartbeat {
         id,
-        role: "serve".to_owned(),
+        role: role.to_string(),
         host: config.ehlo_name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at_ms: now().0,
         heartbeat_at_ms: now().0,
         connections: 0,
         attempts: 0,
-    }
-}
-
-/// A database URL for messages.
-fn without_password(url: &str) -> String {
-    match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme < at => match url[scheme + 3..at].find(':') {
-            Some(colon) => format!("{}:…{}", &url[..scheme + 3 + colon], &url[at..]),
-            None => url.to_owned(),
-        },
-        _ => url.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_password_in_messages() {
-        assert_eq!(without_password("postgres://ana:secret@db/x"), "postgres://ana:…@db/x");
-        assert_eq!(without_password("data/tidings.sqlite3"), "data/tidings.sqlite3");
     }
 }

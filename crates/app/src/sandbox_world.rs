@@ -40,6 +40,7 @@ pub fn tuning(throttled_per_second: f64) -> anyhow::Result<Tuning> {
     let queue = QueueOptions {
         recovery_interval: Duration::from_secs(2),
         reaction_time: Duration::from_millis(500),
+        lease: Duration::from_secs(6),
         ..QueueOptions::default()
     };
     Ok(Tuning { providers: table(throttled_per_second)?, retry, queue, longest_hold: LONGEST_HOLD })

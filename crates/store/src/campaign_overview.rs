@@ -19,7 +19,7 @@ use crate::{AnyConn, CampaignHead, CampaignId, CampaignList, ProviderId, StoreRe
 const PROVIDER_ROWS: i64 = 12;
 const GROUP_ROWS: i64 = 20;
 const EVENT_ROWS: i64 = 30;
-const WORKER_ROWS: i64 = 8;
+const WORKER_ROWS: i64 = 200;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastReply {
@@ -67,7 +67,7 @@ pub struct CampaignEvent {
     pub what: String,
 }
 
-/// The last sign of life of a process that sends.
+/// The last sign of life of a process.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = workers)]
 pub struct WorkerBeat {

@@ -12,6 +12,7 @@ use crate::{Store, StoreResult};
 pub struct Heartbeat {
     /// Chosen by the process at its start; no two are alike.
     pub id: String,
+    /// A [`tidings_domain::ProcessRole`]'s word.
     pub role: String,
     pub host: String,
     pub version: String,

@@ -14,7 +14,7 @@ mod sweeper;
 
 pub use boot::recover;
 pub use clock::now;
-pub use dispatcher::{Dispatcher, DispatcherOptions};
+pub use dispatcher::{Dispatcher, DispatcherOptions, QUEUE_FACT};
 pub use looping::{Looping, Step, run_until_stopped};
 pub use sender::{Parts as SenderParts, Sender, SenderOptions, SenderStats, SiteOptions, TargetOptions};
-pub use sweeper::Sweeper;
+pub use sweeper::{Mends, Sweeper};

@@ -15,6 +15,9 @@ use crate::{Looping, Step, now, run_until_stopped};
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(2);
 /// A process that was silent for so long is not shown any more.
 const FORGET_AFTER_MS: i64 = UnixMs::DAY;
+/// The peer may take 10 minutes for its reply to the final dot (RFC 5321 §4.5.3.2.6); an attempt that shows nothing for longer than that
+/// and a margin has nobody who could still read it.
+const SILENT_AFTER_MS: i64 = 15 * UnixMs::MINUTE;
 
 pub struct Sweeper {
     pub store: Store,
@@ -22,6 +25,17 @@ pub struct Sweeper {
     pub stats: Arc<SenderStats>,
     /// This process: its id, roles, host, version.
     pub identity: Heartbeat,
+    pub mends: Mends,
+}
+
+/// What this process looks after besides its own heartbeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mends {
+    Nothing,
+    /// Leases that ran out. At its start the only process of an installation has called all attempts in doubt.
+    Leases,
+    /// And attempts that are silent for too long: their process, and the queue that knew of them, may both be gone.
+    LeasesAndSilence,
 }
 
 impl Sweeper {
@@ -69,7 +83,12 @@ impl Looping for Sweeper {
             })
             .await?;
         self.store.forget_silent_workers(UnixMs(now.0 - FORGET_AFTER_MS)).await?;
-        self.reconcile_expired().await?;
+        if self.mends != Mends::Nothing {
+            self.reconcile_expired().await?;
+        }
+        if self.mends == Mends::LeasesAndSilence {
+            self.store.lose_sight_of_silent(now, UnixMs(now.0 - SILENT_AFTER_MS)).await?;
+        }
         Ok(Step::Idle)
     }
 }

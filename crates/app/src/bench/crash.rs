@@ -1,5 +1,5 @@
-//! `tidings bench crash`: kills `serve` again and again in the middle of a campaign, and compares the ledger with what a sandbox in a
-//! process of its own really accepted.
+//! `tidings bench crash`: kills processes again and again in the middle of a campaign, and compares the ledger with what a sandbox in
+//! a process of its own really accepted. Without servers it kills `serve`; with PostgreSQL and Redis two dispatchers and three workers.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,17 @@ pub struct CrashArguments {
     /// The longest time between two kills, in milliseconds.
     #[arg(long, default_value_t = 1_500)]
     longest_life_ms: u64,
+    /// A PostgreSQL database, empty and its own, for the roles in processes of their own.
+    #[arg(long, requires = "redis")]
+    database: Option<String>,
+    /// The Redis that they share.
+    #[arg(long, requires = "database")]
+    redis: Option<String>,
 }
+
+/// What is started, and killed, when the roles run apart.
+const APART: &[&str] = &["dispatcher", "dispatcher", "worker", "worker", "worker"];
+const TOGETHER: &[&str] = &["serve"];
 
 pub async fn run(arguments: CrashArguments) -> anyhow::Result<ExitCode> {
     let seed = arguments.seed.unwrap_or_else(rand::random);
@@ -47,20 +57,23 @@ pub async fn run(arguments: CrashArguments) -> anyhow::Result<ExitCode> {
     let log = folder.path().join("accepted.log");
     let sandbox = Sandbox::start(&log, arguments.subscribers).await?;
     let data = folder.path().join("data");
-    let prepared = prepare(&data, arguments.subscribers).await?;
+    let prepared = prepare(&data, &arguments).await?;
+    let roles = if arguments.redis.is_some() { APART } else { TOGETHER };
+    let mut fleet = Fleet { sandbox: &sandbox, data: &data, arguments: &arguments, members: Vec::new() };
+    for role in roles {
+        fleet.members.push((role, fleet.start(role)?));
+    }
     let mut random = StdRng::seed_from_u64(seed);
     for number in 1..=arguments.kills {
-        let mut serve = sandbox.serve(&data, arguments.subscribers)?;
         let life = random.random_range(SHORTEST_LIFE_MS..=arguments.longest_life_ms.max(SHORTEST_LIFE_MS));
         tokio::time::sleep(Duration::from_millis(life)).await;
-        // SIGKILL: no handler runs, nothing is flushed.
-        serve.kill().await.context("killing the process")?;
-        let state = state(&prepared).await?;
-        println!("kill {number:>3} after {life:>5} ms: {state}");
+        let role = fleet.kill_and_restart(random.random_range(0..roles.len())).await?;
+        println!("kill {number:>3} after {life:>5} ms, a {role}: {}", state(&prepared).await?);
     }
-    let mut serve = sandbox.serve(&data, arguments.subscribers)?;
     wait_until_done(&prepared).await?;
-    serve.kill().await.context("ending the last process")?;
+    for (_, child) in &mut fleet.members {
+        child.kill().await.context("ending the last processes")?;
+    }
     let workspace = prepared.store.first_workspace().await?.context("the workspace")?;
     let workspace = prepared.store.workspace(workspace.id);
     let found = Comparison::of(&workspace, prepared.campaign, copies(&log)?, Strictness::Guarantee).await?;
@@ -73,15 +86,17 @@ struct Prepared {
 }
 
 /// Import and launch, before the first process starts.
-async fn prepare(data: &Path, subscribers: u64) -> anyhow::Result<Prepared> {
+async fn prepare(data: &Path, arguments: &CrashArguments) -> anyhow::Result<Prepared> {
     std::fs::create_dir_all(data).context("the data folder")?;
-    let store = Store::open(&data.join("tidings.sqlite3").to_string_lossy(), StoreOptions::default()).await?;
+    let file = data.join("tidings.sqlite3").to_string_lossy().into_owned();
+    let url = arguments.database.clone().unwrap_or(file);
+    let store = Store::open(&url, StoreOptions::default()).await?;
     let scene = scene::set_up(&store, &sandbox_world::sender(), sandbox_world::direct_route()).await?;
     let list = scene.workspace.create_list("Crash".to_owned(), String::new(), now()).await?;
     let file = FileImport {
         workspace: scene.workspace.id(),
         list,
-        path: sandbox_world::audience_file(data, subscribers)?,
+        path: sandbox_world::audience_file(data, arguments.subscribers)?,
         consent_source: "crash test".to_owned(),
         created_by: scene::ACTOR.to_owned(),
     };
@@ -136,18 +151,40 @@ impl Sandbox {
         }
         Ok(Self { _child: child, environment })
     }
+}
 
-    fn serve(&self, data: &Path, subscribers: u64) -> anyhow::Result<Child> {
+/// The processes under test.
+struct Fleet<'a> {
+    sandbox: &'a Sandbox,
+    data: &'a Path,
+    arguments: &'a CrashArguments,
+    members: Vec<(&'static str, Child)>,
+}
+
+impl Fleet<'_> {
+    fn start(&self, role: &str) -> anyhow::Result<Child> {
+        let servers = [("DATABASE_URL", &self.arguments.database), ("REDIS_URL", &self.arguments.redis)];
         Command::new(this_program()?)
-            .args(["serve", "--sandbox-audience", &subscribers.to_string()])
-            .env("TIDINGS_DATA_DIR", data)
+            .args([role, "--sandbox-audience", &self.arguments.subscribers.to_string()])
+            .env("TIDINGS_DATA_DIR", self.data)
             .env("TIDINGS_LISTEN", "127.0.0.1:0")
             .env("TIDINGS_LOG", "error")
-            .envs(self.environment.iter().cloned())
+            .envs(servers.into_iter().filter_map(|(name, url)| Some((name, url.clone()?))))
+            .envs(self.sandbox.environment.iter().cloned())
             .stdout(Stdio::null())
             .kill_on_drop(true)
             .spawn()
-            .context("starting serve")
+            .with_context(|| format!("starting a {role}"))
+    }
+
+    /// SIGKILL: no handler runs, nothing is flushed.
+    async fn kill_and_restart(&mut self, number: usize) -> anyhow::Result<&'static str> {
+        let (role, child) = self.members.get_mut(number).context("a member")?;
+        let role = *role;
+        child.kill().await.context("killing the process")?;
+        let again = self.start(role)?;
+        self.members[number].1 = again;
+        Ok(role)
     }
 }
 

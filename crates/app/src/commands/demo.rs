@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use tidings_domain::{CampaignState, DeliveryState};
+use tidings_domain::{CampaignState, DeliveryState, ProcessRole};
 use tidings_sandbox::{SHIPPED_ROWS, World, WorldOptions};
 use tidings_store::{CampaignId, ListId, Overview, Workspace};
 use tidings_worker::import::{FileImport, start_from_file};
@@ -44,7 +44,7 @@ pub async fn run(arguments: DemoArguments, base: &Config) -> anyhow::Result<Exit
     let throttled = options.throttle_per_second;
     let world = World::start(options).await.context("starting the sandbox")?;
     let config = sandbox_world::config(folder.path().to_owned(), arguments.listen, &world)?;
-    let running = Running::start(&config, sandbox_world::tuning(throttled)?).await?;
+    let running = Running::start(&config, sandbox_world::tuning(throttled)?, ProcessRole::Serve).await?;
     let scene = scene::set_up(&running.store, &sandbox_world::sender(), sandbox_world::direct_route()).await?;
     let link = tidings_web::sign_in_link(&running.web_state(&config), scene.admin)
         .await

@@ -26,7 +26,11 @@ pub struct ImportArguments {
 
 /// Runs in this process. With SQLite the data folder must be free; with `serve` running, upload in the browser instead.
 pub async fn run(arguments: ImportArguments, config: Config) -> anyhow::Result<ExitCode> {
-    let _instance = Instance::open(&config.data_dir)?;
+    let is_shared = config.redis_url.is_some();
+    let _instance = match is_shared {
+        true => Instance::share(&config.data_dir, config.secret_key)?,
+        false => Instance::open(&config.data_dir)?,
+    };
     let store = Store::open(&config.database_url, StoreOptions::default()).await?;
     let workspace = store
         .first_workspace()
@@ -45,7 +49,10 @@ pub async fn run(arguments: ImportArguments, config: Config) -> anyhow::Result<E
         created_by: "command line".to_owned(),
     };
     let id = start_from_file(&store, file).await?;
-    let importer = Importer::new(store.clone(), IMPORTER);
+    let importer = Importer::new(
+        store.clone(),
+        if is_shared { format!("command-{}", std::process::id()) } else { IMPORTER.to_owned() },
+    );
     let done = finish_import(importer, &store, id, |import| {
         bar.set_length(u64::try_from(import.bytes_total).unwrap_or(0));
         bar.set_position(u64::try_from(import.bytes_done).unwrap_or(0));

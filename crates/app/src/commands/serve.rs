@@ -2,6 +2,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use tidings_domain::ProcessRole;
 use tidings_sandbox::WorldOptions;
 
 use crate::config::Config;
@@ -15,18 +16,18 @@ pub struct ServeArguments {
     sandbox_audience: Option<u64>,
 }
 
-pub async fn run(arguments: ServeArguments, config: Config) -> anyhow::Result<ExitCode> {
+/// The same for every role: start, say where, wait for the order to stop, stop.
+pub async fn run(arguments: ServeArguments, config: Config, role: ProcessRole) -> anyhow::Result<ExitCode> {
     start_logging(&config);
     let tuning = match arguments.sandbox_audience {
         Some(subscribers) => sandbox_world::tuning(WorldOptions::for_audience(subscribers).throttle_per_second)?,
         None => Tuning::world()?,
     };
-    let running = Running::start(&config, tuning).await?;
-    println!("Tidings {} is at {}", env!("CARGO_PKG_VERSION"), running.public_url);
-    let link = tidings_web::setup_link(&running.web_state(&config)).await.map_err(|e| anyhow::anyhow!("{e}"))?;
-    if let Some(link) = link {
-        println!("First run: set it up at {link}");
-        println!("(the link works once, for a week; start again for a new one)");
+    let running = Running::start(&config, tuning, role).await?;
+    if role.serves_pages() {
+        greet(&running, &config).await?;
+    } else {
+        println!("Tidings {} runs as a {role}", env!("CARGO_PKG_VERSION"));
     }
     tokio::select! {
         signal = stop_signal() => {
@@ -37,6 +38,16 @@ pub async fn run(arguments: ServeArguments, config: Config) -> anyhow::Result<Ex
     running.stop().await;
     println!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+async fn greet(running: &Running, config: &Config) -> anyhow::Result<()> {
+    println!("Tidings {} is at {}", env!("CARGO_PKG_VERSION"), running.public_url);
+    let link = tidings_web::setup_link(&running.web_state(config)).await.map_err(|e| anyhow::anyhow!("{e}"))?;
+    if let Some(link) = link {
+        println!("First run: set it up at {link}");
+        println!("(the link works once, for a week; start again for a new one)");
+    }
+    Ok(())
 }
 
 pub fn start_logging(config: &Config) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
-use tidings_domain::{CampaignState, DeliveryState, UnixMs};
+use tidings_domain::{CampaignState, DeliveryState, ProcessRole, UnixMs, Word};
 use tidings_store::{CampaignHead, CampaignRow, CampaignTab, Heartbeat, SetupProgress};
 
 use crate::WebState;
@@ -69,7 +69,8 @@ async fn read(page: Page, state: &WebState) -> WebResult<HomePage> {
 }
 
 fn worker_notice(page: &Page, workers: &[Heartbeat], waiting: Option<&str>) -> Option<WorkerNotice> {
-    let last = workers.iter().max_by_key(|worker| worker.heartbeat_at_ms);
+    let sends = |worker: &&Heartbeat| ProcessRole::parse(&worker.role).is_ok_and(ProcessRole::sends);
+    let last = workers.iter().filter(sends).max_by_key(|worker| worker.heartbeat_at_ms);
     if last.is_some_and(|worker| page.now.0 - worker.heartbeat_at_ms < SILENT_MS) {
         return None;
     }

@@ -37,6 +37,10 @@ const DUE_CHUNK_ROWS: i64 = 5_000;
 const TEST_CHUNK_ROWS: i64 = 100;
 /// Rows read in one page when the queue is filled again.
 const REFILL_PAGE_ROWS: i64 = 20_000;
+/// The installation's fact that names the queue which the ledger filled last.
+pub const QUEUE_FACT: &str = "queue_epoch";
+/// Its value during a refill: a kill in the middle makes the next leader fill again.
+const FILLING: &str = "filling";
 /// Rest between two looks when there is nothing to do: a pause reaches the queue within this.
 const IDLE_REST: Duration = Duration::from_millis(400);
 
@@ -62,6 +66,8 @@ pub struct Dispatcher {
     /// What the queue was last told of each campaign.
     paused: HashMap<CampaignId, bool>,
     leadership: Option<Leadership>,
+    /// Of the shared queue that this process has told everything.
+    epoch: Option<u64>,
 }
 
 impl Dispatcher {
@@ -76,7 +82,7 @@ impl Dispatcher {
         let providers = Providers::new(store.clone(), resolver, Arc::clone(&table));
         let shards = Shards::new(store.clone(), queue.clone(), table);
         let leadership = options.stands_as.clone().map(|name| Leadership::new(store.clone(), name));
-        Self { store, queue, providers, shards, options, paused: HashMap::new(), leadership }
+        Self { store, queue, providers, shards, options, paused: HashMap::new(), leadership, epoch: None }
     }
 
     pub async fn run(mut self, stop: CancellationToken) {
@@ -94,12 +100,31 @@ impl Dispatcher {
             Standing::StandsBy => Ok(false),
             Standing::Leads => Ok(true),
             Standing::TookOver => {
-                self.paused.clear();
-                self.shards.forget();
+                self.epoch = None;
+                self.tell_anew().await?;
                 self.push_unpushed().await?;
                 Ok(true)
             }
         }
+    }
+
+    /// A queue that is not the one the ledger last filled has lost every job, limit and pause.
+    async fn tell_anew(&mut self) -> anyhow::Result<()> {
+        let epoch = self.queue.epoch();
+        if self.epoch == Some(epoch) {
+            return Ok(());
+        }
+        self.paused.clear();
+        self.shards.forget();
+        // Before the refill: a second loss in its middle is seen as one more change.
+        self.epoch = Some(epoch);
+        let known = self.store.replace_fact(QUEUE_FACT, FILLING.to_owned()).await?;
+        if known.as_deref() != Some(&epoch.to_string()) {
+            let jobs = self.refill().await?;
+            tracing::info!(jobs, "the queue was new or had been emptied; filled it from the ledger");
+        }
+        self.store.replace_fact(QUEUE_FACT, epoch.to_string()).await?;
+        Ok(())
     }
 
     /// What the last leader committed and may not have pushed.
@@ -221,6 +246,9 @@ impl Looping for Dispatcher {
     async fn step(&mut self) -> anyhow::Result<Step> {
         if !self.leads().await? {
             return Ok(Step::Idle);
+        }
+        if self.leadership.is_some() {
+            self.tell_anew().await?;
         }
         let campaigns = self.store.active_campaigns().await.context("reading the active campaigns")?;
         self.tell_pauses(&campaigns).await;

@@ -1,6 +1,6 @@
 //! One connection slot: works off the jobs of a grant, one message after the other, over as few connections as it can.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tidings_delivery::{Connection, Envelope, Offer};
@@ -15,8 +15,6 @@ use super::judge::{Bench, Judgement, judge};
 use super::targets::Spot;
 use crate::now;
 
-/// A lease is extended this often while its jobs are worked off.
-const EXTEND_EVERY: Duration = Duration::from_secs(60);
 /// After a failure to connect the whole destination rests, so that its other jobs do not fail one by one.
 const REST_AFTER_FAILED_CONNECT: Duration = Duration::from_secs(30);
 
@@ -38,35 +36,18 @@ struct Line<'a> {
     open: Option<Open>,
     /// Who the last attempt spoke to, also when the connection is gone.
     peer: Option<Peer>,
+    /// The lease ran out under us: what is in flight ends, nothing new begins.
+    is_lost: &'a AtomicBool,
 }
 
-/// Works the grant off and closes it.
+/// Works the grant off and closes it, showing life all the while: one reply may take ten minutes.
 pub async fn serve(context: &SenderContext, mut grant: Grant, stop: &CancellationToken) {
-    let mut jobs = std::mem::take(&mut grant.jobs);
-    let mut line = Line { context, grant: &grant, stop, open: None, peer: None };
-    let mut idle_since: Option<Instant> = None;
-    loop {
-        if !jobs.is_empty() {
-            idle_since = None;
-            if line.work_off(std::mem::take(&mut jobs)).await == LeaseState::Lost {
-                break;
-            }
-        }
-        if stop.is_cancelled() {
-            break;
-        }
-        match context.queue.more(&grant, context.options.jobs_a_claim).await {
-            More::Jobs(more) => jobs = more,
-            More::Wait(rest) if rest <= context.options.keep_idle => tokio::time::sleep(rest).await,
-            More::Empty if line.open.is_some() && keeps_idle(&mut idle_since, context.options.keep_idle) => {
-                tokio::time::sleep(context.options.keep_idle / 20).await;
-            }
-            More::Wait(_) | More::Empty | More::Close(_) => break,
-        }
-    }
-    if let Some(open) = line.open.take() {
-        // QUIT is a courtesy: its reply changes nothing, and nobody waits for it.
-        tokio::spawn(open.connection.quit());
+    let jobs = std::mem::take(&mut grant.jobs);
+    let is_lost = AtomicBool::new(false);
+    let line = Line { context, grant: &grant, stop, open: None, peer: None, is_lost: &is_lost };
+    tokio::select! {
+        () = line.run(jobs) => {}
+        () = show_life(context, &grant, &is_lost) => {}
     }
     context.queue.close(grant).await;
 }
@@ -75,7 +56,45 @@ fn keeps_idle(since: &mut Option<Instant>, limit: Duration) -> bool {
     since.get_or_insert_with(Instant::now).elapsed() < limit
 }
 
+/// Never ends by itself: a lost lease does not tear an attempt off in its middle.
+async fn show_life(context: &SenderContext, grant: &Grant, is_lost: &AtomicBool) {
+    while !is_lost.load(Ordering::Relaxed) {
+        tokio::time::sleep(context.options.extend_every).await;
+        if context.queue.extend(grant).await == LeaseState::Lost {
+            is_lost.store(true, Ordering::Relaxed);
+        }
+    }
+    std::future::pending().await
+}
+
 impl Line<'_> {
+    async fn run(mut self, mut jobs: Vec<Job>) {
+        let mut idle_since: Option<Instant> = None;
+        loop {
+            if !jobs.is_empty() {
+                idle_since = None;
+                if self.work_off(std::mem::take(&mut jobs)).await == LeaseState::Lost {
+                    break;
+                }
+            }
+            if self.stop.is_cancelled() {
+                break;
+            }
+            match self.context.queue.more(self.grant, self.context.options.jobs_a_claim).await {
+                More::Jobs(more) => jobs = more,
+                More::Wait(rest) if rest <= self.context.options.keep_idle => tokio::time::sleep(rest).await,
+                More::Empty if self.open.is_some() && keeps_idle(&mut idle_since, self.context.options.keep_idle) => {
+                    tokio::time::sleep(self.context.options.keep_idle / 20).await;
+                }
+                More::Wait(_) | More::Empty | More::Close(_) => break,
+            }
+        }
+        if let Some(open) = self.open.take() {
+            // QUIT is a courtesy: its reply changes nothing, and nobody waits for it.
+            tokio::spawn(open.connection.quit());
+        }
+    }
+
     async fn work_off(&mut self, jobs: Vec<Job>) -> LeaseState {
         let _busy = self.context.recorder.enter();
         let ids = jobs.iter().map(|job| DeliveryId(job.delivery)).collect();
@@ -88,13 +107,9 @@ impl Line<'_> {
             }
         };
         let mut settled = Vec::with_capacity(jobs.len());
-        let mut extended = Instant::now();
         for job in jobs {
-            if extended.elapsed() > EXTEND_EVERY {
-                extended = Instant::now();
-                if self.context.queue.extend(self.grant).await == LeaseState::Lost {
-                    return LeaseState::Lost;
-                }
+            if self.is_lost.load(Ordering::Relaxed) {
+                return LeaseState::Lost;
             }
             // A row that moved on since its job was made needs no attempt.
             let found = work.iter().find(|w| w.delivery.0 == job.delivery && w.attempt == job.attempt);

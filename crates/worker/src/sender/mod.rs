@@ -41,6 +41,8 @@ pub struct SenderOptions {
     /// reply by then stays `sending` and is found in doubt.
     pub drain: Duration,
     pub retry: fn(Lane) -> RetryPolicy,
+    /// A lease shows life this often: several times before it would run out.
+    pub extend_every: Duration,
     /// No hold of a provider lasts longer. Only a sandbox, where time is short, sets less than days.
     pub longest_hold: Duration,
 }
@@ -55,6 +57,7 @@ impl SenderOptions {
             keep_idle: Duration::from_secs(2),
             drain: Duration::from_secs(30),
             retry: RetryPolicy::for_lane,
+            extend_every: Duration::from_secs(15),
             longest_hold: Duration::from_secs(7 * 24 * 3600),
         }
     }

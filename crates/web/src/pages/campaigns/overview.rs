@@ -283,8 +283,9 @@ fn groups(overview: &Overview) -> Vec<ErrorGroup> {
 
 fn heartbeat(overview: &Overview, now: UnixMs) -> String {
     let limit = i64::try_from(pace::HEARTBEAT_LIMIT.as_millis()).unwrap_or(i64::MAX);
-    let alive = overview.workers.iter().filter(|w| now.0 - w.heartbeat_at_ms < limit).count();
-    let Some(latest) = overview.workers.first() else { return "No worker has reported yet".to_owned() };
+    let senders = || overview.workers.iter().filter(|w| pace::sends(w));
+    let alive = senders().filter(|w| now.0 - w.heartbeat_at_ms < limit).count();
+    let Some(latest) = senders().next() else { return "No worker has reported yet".to_owned() };
     let ago = now.since(UnixMs(latest.heartbeat_at_ms)).as_secs();
     let ago = if ago < 90 { format!("{ago} s ago") } else { format!("{} ago", about(Duration::from_secs(ago))) };
     let workers = count_of(i64::try_from(alive).unwrap_or(0), "worker", "workers");

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use tidings_domain::{CampaignState, DeliveryState, UnixMs};
+use tidings_domain::{CampaignState, DeliveryState, ProcessRole, UnixMs, Word};
 use tidings_queue::{Knob, ShardStatus, Snapshot, Standing};
-use tidings_store::Overview;
+use tidings_store::{Overview, WorkerBeat};
 
 use super::rate::{about, per_second};
 use super::tally::Tally;
@@ -29,9 +29,22 @@ impl Pace {
     }
 }
 
-/// The latest heartbeat is recent enough to count on.
+/// A process that can do what the campaign's state asks for has spoken recently enough to count on.
 pub fn has_worker(overview: &Overview, now: UnixMs) -> bool {
-    overview.workers.iter().any(|w| now.since(UnixMs(w.heartbeat_at_ms)) < HEARTBEAT_LIMIT)
+    let alive = |w: &WorkerBeat| now.since(UnixMs(w.heartbeat_at_ms)) < HEARTBEAT_LIMIT;
+    overview.workers.iter().any(|w| alive(w) && wanted(overview)(w))
+}
+
+/// Whom the campaign waits for: fan-out is the dispatcher's.
+pub fn wanted(overview: &Overview) -> fn(&WorkerBeat) -> bool {
+    match overview.head.state {
+        CampaignState::Queuing => |w| ProcessRole::parse(&w.role).is_ok_and(ProcessRole::dispatches),
+        _ => sends,
+    }
+}
+
+pub fn sends(worker: &WorkerBeat) -> bool {
+    ProcessRole::parse(&worker.role).is_ok_and(ProcessRole::sends)
 }
 
 /// `clock` shows an instant in the reader's zone.

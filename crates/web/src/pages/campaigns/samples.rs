@@ -26,7 +26,7 @@ pub fn overview(counts: &[(DeliveryState, i64)]) -> Overview {
         groups: vec![],
         responses: Responses::default(),
         events: vec![],
-        workers: vec![WorkerBeat { id: "w".into(), role: "all".into(), host: "mx-1".into(), heartbeat_at_ms: NOW.0 }],
+        workers: vec![WorkerBeat { id: "w".into(), role: "serve".into(), host: "mx-1".into(), heartbeat_at_ms: NOW.0 }],
         next_due_at_ms: None,
     }
 }

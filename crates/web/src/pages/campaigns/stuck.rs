@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tidings_domain::{CampaignState, UnixMs};
+use tidings_domain::{CampaignState, ProcessRole, UnixMs, Word};
 use tidings_queue::{Snapshot, Standing};
 use tidings_store::Overview;
 
-use super::pace::has_worker;
+use super::pace::{self, has_worker};
 use super::rate::about;
 use super::tally::Tally;
 use super::wording;
@@ -67,7 +67,7 @@ pub fn diagnose(
     if still < WITHOUT_PROGRESS || waits || held {
         return None;
     }
-    let who = overview.workers.first().map_or("", |w| w.host.as_str());
+    let who = overview.workers.iter().find(|w| pace::sends(w)).map_or("", |w| w.host.as_str());
     Some(Stuck {
         title: format!("“{}” has been {state} for {} without any progress", head.name, about(still)),
         detail: format!("The worker on {who} is alive, but nothing of this campaign moved. Its log says why."),
@@ -76,7 +76,14 @@ pub fn diagnose(
 }
 
 fn no_worker(overview: &Overview, state: &str, since: Duration, now: UnixMs) -> Stuck {
-    let detail = match overview.workers.first() {
+    let (name, command) = match overview.head.state {
+        CampaignState::Queuing => ("dispatcher", "tidings dispatcher"),
+        _ => ("worker", "tidings worker"),
+    };
+    // An installation of one process has never seen any other.
+    let is_one = !overview.workers.iter().any(|w| w.role != ProcessRole::Serve.as_str());
+    let (name, command) = if is_one { ("worker", "tidings serve") } else { (name, command) };
+    let detail = match overview.workers.iter().find(|w| pace::wanted(overview)(w)) {
         Some(worker) => {
             let ago = about(now.since(UnixMs(worker.heartbeat_at_ms)));
             format!(
@@ -89,9 +96,9 @@ fn no_worker(overview: &Overview, state: &str, since: Duration, now: UnixMs) -> 
         }
     };
     Stuck {
-        title: format!("“{}” has been {state} for {}: no worker is running", overview.head.name, about(since)),
+        title: format!("“{}” has been {state} for {}: no {name} is running", overview.head.name, about(since)),
         detail,
-        command: "tidings serve",
+        command,
     }
 }
 
@@ -142,6 +149,19 @@ mod tests {
         let stuck = diagnose(&overview, &Snapshot::default(), full, None, NOW).unwrap();
         assert_eq!(stuck.title, "“Spring” waits: the disk is full");
         assert!(stuck.detail.starts_with("3 MiB are left"));
+    }
+
+    #[test]
+    fn apart_roles_are_missed_by_their_names() {
+        let mut overview = still_for(2 * UnixMs::MINUTE);
+        overview.workers[0].role = "dispatcher".into();
+        let title = diagnosis(&overview, vec![]).unwrap();
+        assert!(title.ends_with("no worker is running"), "a dispatcher sends nothing: {title}");
+        overview.head.state = CampaignState::Queuing;
+        assert_eq!(diagnosis(&overview, vec![]), None);
+        overview.workers[0].role = "worker".into();
+        let title = diagnosis(&overview, vec![]).unwrap();
+        assert!(title.ends_with("no dispatcher is running"), "{title}");
     }
 
     #[test]
