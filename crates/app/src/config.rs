@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn errors_name_the_option_and_what_would_be_right() {
-        let error = Raw { listen: Some("nonsense".into()), ..Raw::default() }.check().expect_err("invalid");
+        let error = Raw { listen: Some("nonsense".into()), ..Raw::default() }.check().err().expect("invalid");
         assert!(error.to_string().contains("listen") && error.to_string().contains("127.0.0.1:8080"), "{error}");
         assert!(Raw { public_url: Some("example.com".into()), ..Raw::default() }.check().is_err());
         assert!(Raw { max_connections: Some("0".into()), ..Raw::default() }.check().is_err());

@@ -63,11 +63,13 @@ async fn only_attempts_that_have_been_silent_for_long_are_in_doubt() {
         w.store.fan_out(c, 100, NOW).await.expect("fans out");
         w.resolve(c).await;
         let jobs = w.store.queue_pending(c, 100, NOW).await.expect("queues");
+        assert_eq!(w.store.stranded(c, UnixMs(NOW.0 - 1), 10).await.expect("reads"), vec![], "queued only just now");
+        assert_eq!(w.store.stranded(c, NOW, 10).await.expect("reads"), jobs);
         let at = |ms| format!("UPDATE deliveries SET state = 2, attempt = 1, updated_at_ms = {ms} WHERE id = ");
         w.sql(&format!("{}{}", at(NOW.0), jobs[0].delivery)).await;
         w.sql(&format!("{}{}", at(NOW.0 + 50), jobs[1].delivery)).await;
         w.sql("UPDATE delivery_counts SET state = 2 WHERE state = 1").await;
-        let found = w.store.lose_sight_of_silent(UnixMs(NOW.0 + 60), UnixMs(NOW.0 + 10)).await.expect("looks");
+        let found = w.store.lose_sight(Some(c), UnixMs(NOW.0 + 10), UnixMs(NOW.0 + 60)).await.expect("looks");
         assert_eq!(found.in_doubt, 1);
     })
     .await;

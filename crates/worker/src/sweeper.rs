@@ -1,11 +1,12 @@
 //! Mends what stands still: leases whose holder is gone. And shows that this process lives.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tidings_domain::UnixMs;
-use tidings_queue::{Job, Queue};
+use tidings_queue::{Job, Queue, Shard};
 use tidings_store::{CampaignId, DeliveryId, Heartbeat, LedgerBatch, OutcomeRecord, ReplyRecord, Settled, Store};
 use tokio_util::sync::CancellationToken;
 
@@ -55,13 +56,17 @@ impl Sweeper {
         tracing::warn!(jobs = expired.len(), "leases ran out; asking the ledger what became of them");
         let ids = expired.iter().map(|(_, job)| DeliveryId(job.delivery)).collect();
         let queued = self.store.load_work(ids).await?;
-        let mut lost = LedgerBatch::default();
+        let queued: HashSet<(i64, i16)> = queued.iter().map(|w| (w.delivery.0, w.attempt)).collect();
+        let (mut lost, mut again) = (LedgerBatch::default(), HashMap::<Shard, Vec<Job>>::new());
         for (shard, job) in expired {
-            if queued.iter().any(|w| w.delivery.0 == job.delivery && w.attempt == job.attempt) {
-                self.queue.push(&shard, &[job]).await;
+            if queued.contains(&(job.delivery, job.attempt)) {
+                again.entry(shard).or_default().push(job);
             } else {
                 lost.outcomes.push(vanished(job));
             }
+        }
+        for (shard, jobs) in again {
+            self.queue.push(&shard, &jobs).await;
         }
         // The guard of the ledger decides: only a row that still stands in `sending` at this attempt becomes in doubt.
         self.store.commit(lost, now()).await?;
@@ -87,7 +92,7 @@ impl Looping for Sweeper {
             self.reconcile_expired().await?;
         }
         if self.mends == Mends::LeasesAndSilence {
-            self.store.lose_sight_of_silent(now, UnixMs(now.0 - SILENT_AFTER_MS)).await?;
+            self.store.lose_sight(None, UnixMs(now.0 - SILENT_AFTER_MS), now).await?;
         }
         Ok(Step::Idle)
     }

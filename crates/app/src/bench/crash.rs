@@ -38,6 +38,9 @@ pub struct CrashArguments {
     /// The longest time between two kills, in milliseconds.
     #[arg(long, default_value_t = 1_500)]
     longest_life_ms: u64,
+    /// What the processes log.
+    #[arg(long, default_value = "error")]
+    log: String,
     /// A PostgreSQL database, empty and its own, for the roles in processes of their own.
     #[arg(long, requires = "redis")]
     database: Option<String>,
@@ -168,7 +171,7 @@ impl Fleet<'_> {
             .args([role, "--sandbox-audience", &self.arguments.subscribers.to_string()])
             .env("TIDINGS_DATA_DIR", self.data)
             .env("TIDINGS_LISTEN", "127.0.0.1:0")
-            .env("TIDINGS_LOG", "error")
+            .env("TIDINGS_LOG", &self.arguments.log)
             .envs(servers.into_iter().filter_map(|(name, url)| Some((name, url.clone()?))))
             .envs(self.sandbox.environment.iter().cloned())
             .stdout(Stdio::null())

@@ -86,6 +86,19 @@ impl Store {
         .await
     }
 
+    /// Queued rows of a campaign that have stood still since `since`, as the jobs that they should have.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn stranded(&self, campaign: CampaignId, since: UnixMs, limit: i64) -> StoreResult<Vec<QueuedJob>> {
+        self.read(move |conn| {
+            let binds = [Bind::Int(campaign.0), Bind::Int(since.0), Bind::Int(limit)];
+            let rows: Vec<JobRow> = on!(conn, |c| Fixed::<Stranded>::new(binds).load(c))?;
+            jobs(conn, rows)
+        })
+        .await
+    }
+
     /// Queued and deferred rows of all campaigns in id order, a page at a time, to rebuild the queue from the ledger.
     ///
     /// # Errors
@@ -181,6 +194,10 @@ fixed_sql!(WakeRows -> JobRowType, lite: wake_text!(""), pg: wake_text!(" FOR UP
 fixed_sql!(OpenRows -> JobRowType,
     concat!("SELECT ", job_columns!(), " FROM deliveries WHERE id > ? AND state IN (1, 3) AND state < 10 \
              ORDER BY id LIMIT ?"));
+
+fixed_sql!(Stranded -> JobRowType,
+    concat!("SELECT ", job_columns!(), " FROM deliveries WHERE campaign_id = ? AND state = 1 AND state < 10 \
+             AND updated_at_ms <= ? ORDER BY id LIMIT ?"));
 
 enum ProviderBefore {
     Unknown,

@@ -26,15 +26,21 @@ impl Store {
     /// # Errors
     /// The transaction could not be committed.
     pub async fn recover(&self, now: UnixMs) -> StoreResult<Recovered> {
-        self.lose_sight_of_silent(now, UnixMs(i64::MAX)).await
+        self.lose_sight(None, UnixMs(i64::MAX), now).await
     }
 
-    /// Calls attempts in doubt whose intent was committed before `silent_since` and that have not ended: longer than any
-    /// reply may take, so whoever made them is gone, and so is the lease that would have told.
+    /// Calls attempts in doubt, of one campaign or of all, whose intent was committed before `silent_since` and that have not
+    /// ended: whoever made them is known to be gone, and the lease that would have told is lost.
     ///
     /// # Errors
     /// The transaction could not be committed.
-    pub async fn lose_sight_of_silent(&self, now: UnixMs, silent_since: UnixMs) -> StoreResult<Recovered> {
+    pub async fn lose_sight(
+        &self,
+        campaign: Option<CampaignId>,
+        silent_since: UnixMs,
+        now: UnixMs,
+    ) -> StoreResult<Recovered> {
+        let campaign = campaign.map(|id| id.0);
         self.write(move |conn| {
             let binds = [
                 Bind::Int(i64::from(Step::LOSE_SIGHT.to().code())),
@@ -42,6 +48,8 @@ impl Store {
                 Bind::Int(now.0),
                 Bind::Int(i64::from(Step::LOSE_SIGHT.from().code())),
                 Bind::Int(silent_since.0),
+                Bind::MaybeInt(campaign),
+                Bind::MaybeInt(campaign),
             ];
             let rows: Vec<(WorkspaceId, CampaignId, ProviderId, Code<DeliveryKind>)> =
                 on!(conn, |c| Fixed::<LoseSight>::new(binds).load(c))?;
@@ -63,5 +71,5 @@ fixed_sql!(
     /// No more rows than there are connections: the open index holds them together.
     LoseSight -> (BigInt, BigInt, BigInt, SmallInt),
     "UPDATE deliveries SET state = ?, reason = ?, updated_at_ms = ? WHERE state = ? AND state < 10 AND updated_at_ms <= ? \
-     RETURNING workspace_id, campaign_id, provider_id, kind"
+     AND (CAST(? AS BIGINT) IS NULL OR campaign_id = ?) RETURNING workspace_id, campaign_id, provider_id, kind"
 );

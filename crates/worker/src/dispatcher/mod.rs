@@ -6,6 +6,7 @@
 mod leadership;
 mod providers;
 mod shards;
+mod strays;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::{Looping, Step, now, run_until_stopped};
 use leadership::{Leadership, Standing};
 use providers::Providers;
 use shards::Shards;
+use strays::Strays;
 
 /// Subscribers of one fan-out transaction.
 const FANOUT_CHUNK_ROWS: i64 = 10_000;
@@ -66,6 +68,7 @@ pub struct Dispatcher {
     /// What the queue was last told of each campaign.
     paused: HashMap<CampaignId, bool>,
     leadership: Option<Leadership>,
+    strays: Strays,
     /// Of the shared queue that this process has told everything.
     epoch: Option<u64>,
 }
@@ -82,7 +85,8 @@ impl Dispatcher {
         let providers = Providers::new(store.clone(), resolver, Arc::clone(&table));
         let shards = Shards::new(store.clone(), queue.clone(), table);
         let leadership = options.stands_as.clone().map(|name| Leadership::new(store.clone(), name));
-        Self { store, queue, providers, shards, options, paused: HashMap::new(), leadership, epoch: None }
+        let strays = Strays::new(store.clone(), queue.clone());
+        Self { store, queue, providers, shards, options, paused: HashMap::new(), leadership, strays, epoch: None }
     }
 
     pub async fn run(mut self, stop: CancellationToken) {
@@ -116,6 +120,7 @@ impl Dispatcher {
         }
         self.paused.clear();
         self.shards.forget();
+        self.strays.forget();
         // Before the refill: a second loss in its middle is seen as one more change.
         self.epoch = Some(epoch);
         let known = self.store.replace_fact(QUEUE_FACT, FILLING.to_owned()).await?;
@@ -252,6 +257,10 @@ impl Looping for Dispatcher {
         }
         let campaigns = self.store.active_campaigns().await.context("reading the active campaigns")?;
         self.tell_pauses(&campaigns).await;
+        if self.leadership.is_some() {
+            let strays = self.strays.find(&campaigns).await?;
+            self.shards.push(&strays).await?;
+        }
         let mut busy = self.queue_tests().await?;
         busy |= self.queue_due().await?;
         for campaign in &campaigns {
