@@ -56,6 +56,14 @@ impl Server {
         Self::start_with(&["serve"], data, environment).await
     }
 
+    /// One of several processes.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn start_role(role: &str, data: &Path, environment: &[(&str, &str)]) -> Self {
+        Self::start_with(&[role], data, environment).await
+    }
+
     /// Sends to `tidings sandbox`, whose settings are the environment.
     ///
     /// # Panics
