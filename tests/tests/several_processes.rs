@@ -29,7 +29,8 @@ async fn what_does_not_fit_together_is_refused_at_the_start() {
     let data = folder.path().to_string_lossy().into_owned();
     let data = ("TIDINGS_DATA_DIR", data.as_str());
     let nobody = ("REDIS_URL", "redis://127.0.0.1:1/");
-    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+    let cases: &[Case<'_>] = &[
         ("worker", &[postgres, data], "set REDIS_URL"),
         ("serve", &[redis_url, data], "DATABASE_URL=postgres://"),
         ("worker", &[postgres, nobody, data], "redis://127.0.0.1:1/"),
