@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use tidings_tests::binary::{Server, command};
+use tokio::io::AsyncWriteExt;
 
 async fn refused(arguments: &[&str], environment: &[(&str, &str)]) -> String {
     let output = command()
@@ -62,4 +63,32 @@ async fn a_database_that_is_not_there_is_said_without_its_password() {
         refused(&["serve"], &[("TIDINGS_DATA_DIR", &data), ("DATABASE_URL", url), ("TIDINGS_LISTEN", "127.0.0.1:0")])
             .await;
     assert!(message.contains("cannot open the database") && !message.contains("hunter2"), "{message}");
+}
+
+#[tokio::test]
+async fn a_mail_that_cannot_be_recorded_stays_with_the_mail_server() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().to_string_lossy().into_owned();
+    let bounce = async |database: &str| {
+        let mut child = command()
+            .arg("bounce")
+            .envs([("TIDINGS_DATA_DIR", data.as_str()), ("DATABASE_URL", database)])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut input = child.stdin.take().expect("its input");
+        input.write_all(b"Subject: Re: Hello\r\n\r\nThank you!\r\n").await.expect("it reads");
+        drop(input);
+        let output = child.wait_with_output().await.expect("it ends");
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+    };
+    let (code, text) = bounce("postgres://nobody@127.0.0.1:1/none").await;
+    assert_eq!(code, Some(75), "EX_TEMPFAIL: {text}");
+    assert!(text.contains("onnection refused"), "the reason is said: {text}");
+    let (code, text) = bounce(&format!("{data}/tidings.sqlite3")).await;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("nothing was changed"), "{text}");
 }

@@ -42,6 +42,8 @@ enum Command {
     Demo(commands::demo::DemoArguments),
     /// Import a CSV of subscribers into a list.
     Import(commands::import::ImportArguments),
+    /// Take a mail that came back from standard input: a delivery report or a complaint. For the mail server of the bounce domain.
+    Bounce,
     /// Print a one-time link that signs a user in: for when the password is lost.
     SignInLink(commands::sign_in_link::SignInLinkArguments),
     /// List every option of the configuration, with its variable and default.
@@ -72,15 +74,17 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let config = Config::load(arguments.config.as_deref())?;
+    let config = Config::load(arguments.config.as_deref());
     match arguments.command {
-        Command::Serve(arguments) => commands::serve::run(arguments, config, ProcessRole::Serve).await,
-        Command::Web(arguments) => commands::serve::run(arguments, config, ProcessRole::Web).await,
-        Command::Dispatcher(arguments) => commands::serve::run(arguments, config, ProcessRole::Dispatcher).await,
-        Command::Worker(arguments) => commands::serve::run(arguments, config, ProcessRole::Worker).await,
-        Command::Demo(arguments) => commands::demo::run(arguments, &config).await,
-        Command::Import(arguments) => commands::import::run(arguments, config).await,
-        Command::SignInLink(arguments) => commands::sign_in_link::run(arguments, config).await,
+        // Its exit code speaks to a mail server, whatever went wrong.
+        Command::Bounce => Ok(commands::bounce::run(config).await),
+        Command::Serve(arguments) => commands::serve::run(arguments, config?, ProcessRole::Serve).await,
+        Command::Web(arguments) => commands::serve::run(arguments, config?, ProcessRole::Web).await,
+        Command::Dispatcher(arguments) => commands::serve::run(arguments, config?, ProcessRole::Dispatcher).await,
+        Command::Worker(arguments) => commands::serve::run(arguments, config?, ProcessRole::Worker).await,
+        Command::Demo(arguments) => commands::demo::run(arguments, &config?).await,
+        Command::Import(arguments) => commands::import::run(arguments, config?).await,
+        Command::SignInLink(arguments) => commands::sign_in_link::run(arguments, config?).await,
         Command::Options => {
             config::print_options();
             Ok(ExitCode::SUCCESS)

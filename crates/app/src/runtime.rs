@@ -112,7 +112,9 @@ impl Running {
             let mut dispatcher = Dispatcher::new(store, queue, resolver.clone(), Arc::clone(&table), options);
             if is_alone {
                 let waiting = dispatcher.refill().await.context("filling the queue from the ledger")?;
-                tracing::info!(deliveries = waiting, "taken up where the last run ended");
+                if waiting > 0 {
+                    tracing::info!(deliveries = waiting, "taken up where the last run ended");
+                }
             }
             self.tasks.spawn(dispatcher.run(self.stop.clone()));
         }

@@ -2,6 +2,8 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection};
 
+use crate::{StoreError, StoreResult};
+
 /// One connection to either backend. SQLite comes last: it accepts any URL.
 #[derive(diesel::MultiConnection)]
 pub enum AnyConn {
@@ -23,6 +25,15 @@ macro_rules! on {
 pub(crate) use on;
 
 pub(crate) type Manager = ConnectionManager<AnyConn>;
+
+/// Opens one connection. Asked to choose by the URL itself, the two backends together would hide the one's reason.
+pub(crate) fn connect(url: &str) -> StoreResult<AnyConn> {
+    let opened = match url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        true => PgConnection::establish(url).map(AnyConn::Pg),
+        false => SqliteConnection::establish(url).map(AnyConn::Lite),
+    };
+    opened.map_err(|e| StoreError::Connect(e.to_string()))
+}
 
 /// Memory for pages of the one SQLite writer and of each reader, in KiB.
 const WRITER_CACHE_KIB: u32 = 32 * 1024;

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 
-use crate::connection::on;
+use crate::connection::{connect, on};
 use crate::schema::instance;
 use crate::{AnyConn, Store, StoreError, StoreResult};
 
@@ -33,7 +33,7 @@ impl Store {
         }
         let url = url.to_owned();
         let taken = tokio::task::spawn_blocking(move || {
-            let mut connection = AnyConn::establish(&url).map_err(|e| StoreError::Connect(e.to_string()))?;
+            let mut connection = connect(&url)?;
             let locked: Locked = on!(&mut connection, |c| diesel::sql_query("SELECT pg_try_advisory_lock($1) AS got")
                 .bind::<BigInt, _>(ALONE_LOCK)
                 .get_result(c))?;

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::r2d2::Pool;
 use tokio::sync::Semaphore;
 
-use crate::connection::{Manager, PrepareReader, prepare};
+use crate::connection::{Manager, PrepareReader, connect, prepare};
 use crate::schema::instance;
 use crate::{AnyConn, StoreError, StoreResult, WorkspaceId, migrate};
 
@@ -50,7 +50,7 @@ impl Store {
     }
 
     fn open_blocking(url: &str, options: StoreOptions) -> StoreResult<Self> {
-        let mut first = AnyConn::establish(url).map_err(|e| StoreError::Connect(e.to_string()))?;
+        let mut first = connect(url)?;
         prepare(&mut first, true)?;
         migrate::up(&mut first)?;
         let pool = Pool::builder()

@@ -9,6 +9,7 @@ mod clock;
 mod dispatcher;
 pub mod import;
 mod looping;
+mod reports;
 mod sender;
 mod sweeper;
 
@@ -16,5 +17,6 @@ pub use boot::recover;
 pub use clock::now;
 pub use dispatcher::{Dispatcher, DispatcherOptions, QUEUE_FACT};
 pub use looping::{Looping, Step, run_until_stopped};
+pub use reports::{Taken, take_report};
 pub use sender::{Parts as SenderParts, Sender, SenderOptions, SenderStats, SiteOptions, TargetOptions};
 pub use sweeper::{Mends, Sweeper};

@@ -1,5 +1,6 @@
 //! One file for each command.
 
+pub mod bounce;
 pub mod demo;
 pub mod import;
 pub mod sandbox;

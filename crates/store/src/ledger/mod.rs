@@ -15,6 +15,7 @@
 //! | C3 [`Store::commit`](crate::Store::commit), intents | queued → sending, skipped, cancelled | the last check of pause, suppression and subscription; then, and only then, the final dot | C5 |
 //! | C4 [`Store::commit`](crate::Store::commit), outcomes | sending, queued → what the reply says | row, counters, history, last words, reply groups, subscriber marks, suppressions | the row is still sending: C5 |
 //! | C5 [`Store::recover`](crate::Store::recover) | sending → in doubt | rows and counters | is run again |
+//! | C8 [`Store::record_late`](crate::Store::record_late) | accepted, in doubt → hard bounced, complained | row, counters, subscriber mark, suppression | the report is told again and changes nothing |
 //! | C6 `Workspace::resend_in_doubt` | in doubt → deferred, due now | at a person's word only | C2 takes them |
 //! | C7 `Workspace::cancel`, [`Store::cancel_rows`](crate::Store::cancel_rows) | pending, queued, deferred → cancelled | the campaign first, its rows in bounded steps | [`Store::cancelled_with_rows`](crate::Store::cancelled_with_rows) |
 //!
@@ -43,6 +44,7 @@ mod counts;
 mod events;
 mod fan_out;
 mod intents;
+mod late;
 mod launch;
 mod marks;
 mod outcomes;
@@ -64,6 +66,7 @@ pub use commit::{
 pub use counts::{CountKey, Miscount};
 pub use events::SYSTEM_ACTOR;
 pub use fan_out::FanOut;
+pub use late::{LateAnswer, LateKind, LateNews};
 pub use launch::{Launch, Launched};
 pub use queueing::{OpenJob, QueuedJob};
 pub use recovery::Recovered;

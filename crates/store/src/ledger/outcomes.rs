@@ -146,6 +146,12 @@ fn load_facts(conn: &mut AnyConn, outcomes: &[OutcomeRecord]) -> StoreResult<Has
     Ok(rows.into_iter().map(|fact| (fact.id, fact)).collect())
 }
 
+/// The row as it stands, locked for this transaction.
+pub(crate) fn facts_of(conn: &mut AnyConn, id: DeliveryId) -> StoreResult<Option<Facts>> {
+    let rows: Vec<Facts> = on!(conn, |c| Fixed::<OutcomeFacts>::new([Bind::ids([id.0])]).load(c))?;
+    Ok(rows.into_iter().next())
+}
+
 /// A refusal that comes back after its campaign was cancelled must not leave a row that waits for a next attempt.
 fn cancel_late(
     conn: &mut AnyConn,

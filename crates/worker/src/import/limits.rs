@@ -20,13 +20,13 @@ pub const PREVIEW_CHARS: usize = 80;
 
 /// Text of a window's rows; two windows are in memory at once, one written while the next is read. Larger ones touch fewer
 /// pages of the index. A checkpoint counts rows inside a window, so these three belong to the meaning of stored checkpoints.
-pub const WINDOW_BYTES: usize = 9 * 1024 * 1024;
+pub const WINDOW_BYTES: usize = 7 * 1024 * 1024;
 /// Text of a window's invalid rows.
 pub const WINDOW_INVALID_BYTES: usize = 4 * 1024 * 1024;
 /// What is reserved for a window's text; only what is used is ever touched. So much that the allocator maps it apart and gives it
 /// back at once: glibc keeps freed blocks of up to 32 MiB, which would hold the memory of two more windows.
 pub const WINDOW_RESERVED_BYTES: usize = 33 * 1024 * 1024;
-pub const WINDOW_ROWS: usize = 100_000;
+pub const WINDOW_ROWS: usize = 75_000;
 
 /// How long a slice should hold the database's one writer, and the rows it may have.
 pub const SLICE_TARGET: Duration = Duration::from_millis(80);
