@@ -40,6 +40,16 @@ pub fn command() -> Command {
     command
 }
 
+/// Runs the program to its end: whether it succeeded, and all that it said.
+///
+/// # Panics
+/// It cannot be started.
+pub async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
+    let output = command().args(arguments).envs(environment.iter().copied()).output().await.expect("the program runs");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
 /// A `tidings serve` on a folder of its own; killed when dropped.
 pub struct Server {
     child: Child,

@@ -1,16 +1,10 @@
 //! The main job with the real program: demo, and the same through kills.
 
-use tidings_tests::binary::command;
-
-async fn run(arguments: &[&str]) -> (bool, String) {
-    let output = command().args(arguments).output().await.expect("the program runs");
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    (output.status.success(), text)
-}
+use tidings_tests::binary::run;
 
 #[tokio::test]
 async fn demo_accounts_for_every_recipient() {
-    let (success, text) = run(&["demo", "--subscribers", "1500", "--exit"]).await;
+    let (success, text) = run(&["demo", "--subscribers", "1500", "--exit"], &[]).await;
     assert!(success, "{text}");
     assert!(text.contains("Nothing lost, nothing doubled."), "{text}");
     assert!(text.contains("/sign-in/"), "the sign-in link comes first: {text}");
@@ -19,7 +13,7 @@ async fn demo_accounts_for_every_recipient() {
 #[tokio::test]
 async fn kills_in_the_middle_lose_and_double_nothing() {
     let (success, text) =
-        run(&["bench", "crash", "--subscribers", "3000", "--kills", "12", "--longest-life-ms", "900"]).await;
+        run(&["bench", "crash", "--subscribers", "3000", "--kills", "12", "--longest-life-ms", "900"], &[]).await;
     assert!(success, "{text}");
     assert!(text.contains("Nothing lost, nothing doubled."), "{text}");
 }

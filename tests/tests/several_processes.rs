@@ -1,13 +1,7 @@
 //! The roles in processes of their own, on PostgreSQL and Redis: the same promises, whoever is killed.
 
 use tidings_testing::{TestDatabase, TestRedis};
-use tidings_tests::binary::{Server, command};
-
-async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
-    let output = command().args(arguments).envs(environment.iter().copied()).output().await.expect("the program runs");
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    (output.status.success(), text)
-}
+use tidings_tests::binary::{Server, run};
 
 #[tokio::test]
 async fn dispatchers_and_workers_may_be_killed_at_any_moment() {

@@ -14,10 +14,10 @@
 //! | C2 [`Store::queue_pending`](crate::Store::queue_pending), [`Store::take_due`](crate::Store::take_due) | pending, deferred → queued | rows with their provider, counters | [`Store::open_jobs`](crate::Store::open_jobs) finds what was never pushed, and [`Store::unpushed`](crate::Store::unpushed) what a shared queue may lack |
 //! | C3 [`Store::commit`](crate::Store::commit), intents | queued → sending, skipped, cancelled | the last check of pause, suppression and subscription; then, and only then, the final dot | C5 |
 //! | C4 [`Store::commit`](crate::Store::commit), outcomes | sending, queued → what the reply says | row, counters, history, last words, reply groups, subscriber marks, suppressions | the row is still sending: C5 |
-//! | C5 [`Store::recover`](crate::Store::recover) | sending → in doubt | rows and counters | is run again |
-//! | C8 [`Store::record_late`](crate::Store::record_late) | accepted, in doubt → hard bounced, complained | row, counters, subscriber mark, suppression | the report is told again and changes nothing |
+//! | C5 [`Store::recover`](crate::Store::recover), [`Store::lose_sight`](crate::Store::lose_sight) | sending → in doubt | rows and counters | is run again |
 //! | C6 `Workspace::resend_in_doubt` | in doubt → deferred, due now | at a person's word only | C2 takes them |
 //! | C7 `Workspace::cancel`, [`Store::cancel_rows`](crate::Store::cancel_rows) | pending, queued, deferred → cancelled | the campaign first, its rows in bounded steps | [`Store::cancelled_with_rows`](crate::Store::cancelled_with_rows) |
+//! | C8 [`Store::record_late`](crate::Store::record_late) | accepted, in doubt → hard bounced, complained | row, counters, subscriber mark, suppression | the report is told again and changes nothing |
 //!
 //! # What holds
 //!
