@@ -3,6 +3,8 @@
 //! [`read`] takes a mail to a [`Report`]: a delivery report (RFC 3464, RFC 6533, or the free text of programs and
 //! providers that follow neither), a feedback report (RFC 5965), or one of the mails that have no consequence.
 //!
+//! [`webhook`] takes what an e-mail service posts about our mail to the same [`Report`].
+//!
 //! [`classify`] reads a reply in this order: rules for one provider, families of texts, the enhanced code (RFC 3463),
 //! the basic code with the phase it came in. The rules are data (`data/*.toml`), each with samples that must and must
 //! not match. A rule names a class only; what a class means for the delivery, the provider and the campaign stands in
@@ -17,10 +19,11 @@ mod patterns;
 mod problem;
 mod report;
 mod rules;
+pub mod webhook;
 
 pub use classify::classify;
 pub use escalate::{BAD_ADDRESS_PERSISTS, BAD_DOMAIN_PERSISTS, escalate};
 pub use mail::MAX_BYTES;
 pub use normalise::normalise;
 pub use problem::classify_problem;
-pub use report::{Feedback, Report, ReportedRecipient, Ties, read};
+pub use report::{Claim, Feedback, Report, ReportedRecipient, Ties, read};

@@ -33,7 +33,7 @@ pub use merge_tag::{MAX_MERGE_TAG_OCTETS, merge_tag};
 pub use process::ProcessRole;
 pub use provider::provider_label;
 pub use reply::{EnhancedCode, Reply, ReplyClass};
-pub use report::{FeedbackType, ReportKind, ReportedAction};
+pub use report::{FeedbackType, ReportKind, ReportedAction, Service};
 pub use retry::{RetryPolicy, RetryVerdict};
 pub use route::{RouteKind, RouteTls, SubscriptionStatus};
 pub use suppression::{SubscriberStatus, SuppressionKind, SuppressionReason};

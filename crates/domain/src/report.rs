@@ -19,6 +19,8 @@ words! {
         Challenge = "challenge",
         /// A person's answer, or any other mail.
         Reply = "reply",
+        /// A service tells of something without consequence: taken for sending, opened, clicked.
+        Notice = "notice",
         /// Not even a header field could be read.
         Unreadable = "unreadable",
     }
@@ -49,5 +51,21 @@ words! {
         /// A report about SPF, DKIM or DMARC: about the sender's set-up, nobody complains.
         AuthFailure = "auth-failure",
         Other = "other",
+    }
+}
+
+words! {
+    /// An e-mail service that we send through and that posts what became of the mail.
+    pub enum Service {
+        /// Amazon SES, by way of SNS.
+        Ses = "ses",
+        SendGrid = "sendgrid",
+        Mailgun = "mailgun",
+        Postmark = "postmark",
+        /// SparkPost, now Bird.
+        SparkPost = "sparkpost",
+        Brevo = "brevo",
+        /// Anything that posts the documented JSON of our own.
+        Generic = "generic",
     }
 }

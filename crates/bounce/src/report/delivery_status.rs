@@ -56,7 +56,7 @@ impl DeliveryStatus {
     }
 }
 
-pub(super) fn empty() -> ReportedRecipient {
+pub(crate) fn empty() -> ReportedRecipient {
     ReportedRecipient {
         address: None,
         original_address: None,
@@ -66,6 +66,7 @@ pub(super) fn empty() -> ReportedRecipient {
         explanation: String::new(),
         remote_mta: None,
         phase: None,
+        claim: None,
         verdict: None,
     }
 }
@@ -124,7 +125,7 @@ fn verbatim(value: &[u8]) -> String {
 }
 
 /// At most so many octets, on a character's border.
-pub(super) fn cut(text: &str, octets: usize) -> &str {
+pub(crate) fn cut(text: &str, octets: usize) -> &str {
     &text[..text.floor_char_boundary(octets)]
 }
 

@@ -21,7 +21,8 @@ impl ReportedRecipient {
             return None;
         }
         let provider = if provider.is_empty() { self.provider() } else { provider };
-        Some(ended(self.find(provider)))
+        let found = || ended(self.find(provider));
+        Some(self.claim.map_or_else(found, |claim| claim.weigh(found)))
     }
 
     /// What a server said stands before what a notice tells people, a text before a code that is not specific.
@@ -89,7 +90,7 @@ fn unproven(rule: &Rule, phase: Phase) -> Verdict {
 }
 
 /// The delivery has ended: nothing is left to try again or to wait for.
-fn ended(verdict: Verdict) -> Verdict {
+pub(super) fn ended(verdict: Verdict) -> Verdict {
     let about_us =
         matches!(verdict.class, BounceClass::Network | BounceClass::RemoteSystem | BounceClass::Undetermined);
     let consequence = match verdict.consequence {

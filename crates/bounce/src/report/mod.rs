@@ -1,6 +1,7 @@
 //! Mails → facts: what a mail that came back says, about whom, and what ties it to its delivery.
 
 mod address;
+mod claim;
 mod delivery_status;
 mod feedback;
 mod hosts;
@@ -14,6 +15,8 @@ mod ties;
 
 use tidings_domain::{EnhancedCode, FeedbackType, Phase, ReportKind, ReportedAction, Verdict};
 
+pub use claim::Claim;
+pub(crate) use delivery_status::{cut, empty};
 pub use read::read;
 pub use ties::Ties;
 
@@ -50,6 +53,8 @@ pub struct ReportedRecipient {
     pub remote_mta: Option<String>,
     /// What the remote server replied to, if the report tells.
     pub phase: Option<Phase>,
+    /// What the service that sent for us calls it; none in a mail.
+    pub claim: Option<Claim>,
     /// Only for [`ReportedAction::Failed`]: nothing else has a consequence.
     pub verdict: Option<Verdict>,
 }

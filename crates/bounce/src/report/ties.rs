@@ -29,6 +29,8 @@ pub struct Ties {
     pub list_id: Option<String>,
     /// To of the original: whom the message was for.
     pub original_to: Vec<String>,
+    /// Values that we gave a service along with the message under the name `tidings`, and that it gave back.
+    pub tokens: Vec<String>,
 }
 
 impl Ties {
@@ -64,7 +66,7 @@ impl Ties {
         self.list_id = self.list_id.take().or_else(|| text("List-Id"));
     }
 
-    pub(super) fn add_addresses(&mut self, value: &str) {
+    pub(crate) fn add_addresses(&mut self, value: &str) {
         add(&mut self.addresses, addresses(value).map(|(_, address)| address));
     }
 
@@ -74,7 +76,17 @@ impl Ties {
         self.add_addresses(source);
     }
 
-    fn add_message_ids(&mut self, value: &str) {
+    /// Whom the message was for.
+    pub(crate) fn add_original_to(&mut self, value: &str) {
+        add(&mut self.original_to, addresses(value).map(|(_, address)| address));
+    }
+
+    pub(crate) fn add_token(&mut self, value: &str) {
+        let token = Some(value.trim()).filter(|token| !token.is_empty() && token.len() <= MAX_VALUE_BYTES);
+        add(&mut self.tokens, token.into_iter());
+    }
+
+    pub(crate) fn add_message_ids(&mut self, value: &str) {
         let inner = value.split(['<', '>', ' ', ',']).filter(|id| id.contains('@') && id.len() <= MAX_VALUE_BYTES);
         add(&mut self.message_ids, inner);
     }
