@@ -8,7 +8,6 @@ mod hosts;
 mod judge;
 mod marks;
 mod notice;
-mod notification;
 mod phase;
 mod read;
 mod ties;

@@ -6,7 +6,6 @@ use tidings_domain::{ReportKind, ReportedAction};
 use super::delivery_status::{DeliveryStatus, cut, empty};
 use super::judge::{quoted_host, server_words};
 use super::marks::MARKS;
-use super::notification::Notification;
 use super::phase::phase_of;
 use super::{Feedback, Report, ReportedRecipient, Ties, address, notice};
 use crate::mail::{Fields, MAX_BYTES, Mail, decode_words, plain_text};
@@ -46,7 +45,7 @@ pub fn read(mail: &[u8]) -> Report {
     match texts.machine(&mail) {
         Some(Machine::Status(status)) => report.by_status(status, &texts, &ours),
         Some(Machine::Feedback(feedback)) => report.by_feedback(feedback),
-        Some(Machine::Notification(notification)) => report.by_notification(notification),
+        Some(Machine::Notification(told)) => report.by_notification(*told),
         None => report.by_words(&mail, &texts, ours),
     }
     for recipient in &mut report.recipients {
@@ -66,7 +65,7 @@ struct Texts {
 enum Machine {
     Status(DeliveryStatus),
     Feedback(Feedback),
-    Notification(Notification),
+    Notification(Box<Report>),
 }
 
 impl Texts {
@@ -118,8 +117,8 @@ impl Texts {
     }
 
     fn machine(&self, mail: &Mail) -> Option<Machine> {
-        if let Some(notification) = Notification::read(&self.whole) {
-            return Some(Machine::Notification(notification));
+        if let Some(told) = notification(&self.whole) {
+            return Some(Machine::Notification(Box::new(told)));
         }
         let part = |kinds: &[&str]| mail.parts.iter().find(|p| kinds.contains(&p.kind.as_str()));
         if let Some(part) = part(&["message/feedback-report"]) {
@@ -135,6 +134,14 @@ impl Texts {
         };
         (!status.recipients.is_empty()).then_some(Machine::Status(status))
     }
+}
+
+/// What Amazon SES tells of a message when its topic is subscribed to by mail: one line of JSON at the start of the text,
+/// which some gateways fold.
+fn notification(text: &str) -> Option<Report> {
+    let text = text.trim_start();
+    let starts = text.starts_with("{\"notificationType\"") || text.starts_with("{\"eventType\"");
+    starts.then(|| crate::webhook::ses::read_text(&text.replace(['\r', '\n'], "")))?
 }
 
 fn is_original(kind: &str) -> bool {
@@ -168,13 +175,13 @@ impl Report {
         self.feedback = Some(feedback);
     }
 
-    fn by_notification(&mut self, notification: Notification) {
+    fn by_notification(&mut self, told: Self) {
+        self.ties.add_all(told.ties);
+        self.kind = told.kind;
         self.recognised_by = "ses-notification".to_owned();
-        self.reporting_mta = notification.reporting_mta;
-        self.ties.add_notification(&notification.message_ids, &notification.source);
-        self.recipients = notification.recipients;
-        self.feedback = notification.feedback;
-        self.kind = if self.feedback.is_some() { ReportKind::Feedback } else { kind_of(&self.recipients) };
+        self.reporting_mta = told.reporting_mta;
+        self.recipients = told.recipients;
+        self.feedback = told.feedback;
     }
 
     fn by_words(&mut self, mail: &Mail, texts: &Texts, mut ours: Vec<String>) {

@@ -70,15 +70,33 @@ impl Ties {
         add(&mut self.addresses, addresses(value).map(|(_, address)| address));
     }
 
-    /// What Amazon SES tells of the message.
-    pub(super) fn add_notification(&mut self, message_ids: &[String], source: &str) {
-        message_ids.iter().for_each(|id| self.add_message_ids(id));
-        self.add_addresses(source);
+    /// Of a notification within the mail, behind what the mail itself tells.
+    pub(super) fn add_all(&mut self, other: Self) {
+        add(&mut self.addresses, other.addresses.iter().map(String::as_str));
+        add(&mut self.message_ids, other.message_ids.iter().map(String::as_str));
+        add(&mut self.original_to, other.original_to.iter().map(String::as_str));
+        add(&mut self.tokens, other.tokens.iter().map(String::as_str));
+        self.feedback_id = self.feedback_id.take().or(other.feedback_id);
+        self.list_unsubscribe = self.list_unsubscribe.take().or(other.list_unsubscribe);
+        self.list_id = self.list_id.take().or(other.list_id);
     }
 
     /// Whom the message was for.
     pub(crate) fn add_original_to(&mut self, value: &str) {
         add(&mut self.original_to, addresses(value).map(|(_, address)| address));
+    }
+
+    /// Fields that the original carried, told by a service.
+    pub(crate) fn add_field(&mut self, name: &str, value: &str) {
+        let text = || Some(bounded(value)).filter(|v| !v.is_empty());
+        match name.to_ascii_lowercase().as_str() {
+            "message-id" => self.add_message_ids(value),
+            "return-path" => self.add_addresses(value),
+            "feedback-id" => self.feedback_id = self.feedback_id.take().or_else(text),
+            "list-unsubscribe" => self.list_unsubscribe = self.list_unsubscribe.take().or_else(text),
+            "list-id" => self.list_id = self.list_id.take().or_else(text),
+            _ => {}
+        }
     }
 
     pub(crate) fn add_token(&mut self, value: &str) {

@@ -4,7 +4,7 @@
 //! in the header field `X-Mailgun-Variables: {"tidings":"TOKEN"}` come back in `user-variables`.
 //!
 //! The signature is an HMAC-SHA256 of time stamp and a token, and not of the event: it proves that the sender knows the
-//! account's signing key, or has seen a post of it within [`MAX_AGE_MS`](super::proof).
+//! account's signing key, or has seen a post of it within [`MAX_AGE_MS`](super::MAX_AGE_MS).
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -16,7 +16,7 @@ mod mailgun;
 mod postmark;
 mod proof;
 mod sendgrid;
-mod ses;
+pub(crate) mod ses;
 pub mod sns;
 mod sparkpost;
 
@@ -26,7 +26,7 @@ use tidings_domain::{Service, UnixMs};
 
 pub use generic::{SIGNATURE_FIELD, TIMESTAMP_FIELD};
 use json::Json;
-pub use proof::{Proof, Unproven, check, verify};
+pub use proof::{MAX_AGE_GENERIC_MS, MAX_AGE_MS, MAX_AHEAD_MS, Proof, Unproven, check, verify};
 
 use crate::Report;
 
@@ -96,10 +96,10 @@ pub fn split(service: Service, body: &[u8]) -> Result<Vec<RawEvent>, Unreadable>
         Service::Ses => ses::split(body),
         Service::Mailgun => mailgun::split(body),
         Service::SparkPost => sparkpost::split(body),
-        Service::SendGrid => events(service, body, |event| sendgrid::id(event)),
-        Service::Postmark => events(service, body, |event| postmark::id(event)),
-        Service::Brevo => events(service, body, |event| brevo::id(event)),
-        Service::Generic => events(service, body, |event| generic::id(event)),
+        Service::SendGrid => events(service, body, sendgrid::id),
+        Service::Postmark => events(service, body, postmark::id),
+        Service::Brevo => events(service, body, brevo::id),
+        Service::Generic => events(service, body, generic::id),
     }
 }
 

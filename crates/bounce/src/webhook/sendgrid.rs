@@ -66,7 +66,7 @@ fn class(kind: &str, classification: &str) -> BounceClass {
         ("blocked", _) => B::IpBlocked,
         ("bounce", "invalid address") => B::BadAddress,
         (_, "mailbox unavailable") => B::MailboxDisabled,
-        (_, "technical") => B::RemoteSystem,
+        (_, "technical" | "technical failure") => B::RemoteSystem,
         // SendGrid puts any 5yz that it cannot place among these.
         ("bounce", _) => B::ProbableBadAddress,
         _ => B::Undetermined,

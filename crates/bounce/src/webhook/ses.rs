@@ -42,13 +42,19 @@ fn name(event: Json<'_>) -> &str {
     if name.is_empty() { event.text("notificationType") } else { name }
 }
 
-pub(crate) fn read(event: Json) -> Result<Report, String> {
+/// Reads one notification out of a text that may hold more: where a topic is subscribed to by mail.
+pub(crate) fn read_text(text: &str) -> Option<Report> {
+    let value: serde_json::Value = serde_json::Deserializer::from_str(text).into_iter().next()?.ok()?;
+    read(Json::new(&value)).ok()
+}
+
+pub(super) fn read(event: Json) -> Result<Report, String> {
     let name = name(event);
     let mut report = match name {
         "" => return Err("it has neither \"eventType\" nor \"notificationType\"".to_owned()),
-        "Bounce" => bounced(event.at("bounce")),
-        "Complaint" => complained(event.at("complaint")),
-        "Delivery" => delivered(event.at("delivery")),
+        "Bounce" => bounced(part(event, "bounce")?),
+        "Complaint" => complained(part(event, "complaint")?),
+        "Delivery" => delivered(part(event, "delivery")?),
         "DeliveryDelay" => delayed(event.at("deliveryDelay")),
         // A virus, found by SES.
         "Reject" => ours(event, BounceClass::ContentBlocked, event.at("reject").text("reason")),
@@ -61,19 +67,14 @@ pub(crate) fn read(event: Json) -> Result<Report, String> {
     Ok(report)
 }
 
+fn part<'a>(event: Json<'a>, name: &str) -> Result<Json<'a>, String> {
+    let part = event.at(name);
+    part.is_object().then_some(part).ok_or_else(|| format!("it has no {name:?}"))
+}
+
 fn tie(report: &mut Report, mail: Json) {
     let ties = &mut report.ties;
-    for header in mail.items("headers") {
-        let value = header.text("value");
-        match header.text("name").to_ascii_lowercase().as_str() {
-            "message-id" => ties.add_message_ids(value),
-            "return-path" => ties.add_addresses(value),
-            "feedback-id" => ties.feedback_id = Some(value.to_owned()),
-            "list-unsubscribe" => ties.list_unsubscribe = Some(value.to_owned()),
-            "list-id" => ties.list_id = Some(value.to_owned()),
-            _ => {}
-        }
-    }
+    mail.items("headers").for_each(|header| ties.add_field(header.text("name"), header.text("value")));
     ties.add_message_ids(mail.at("commonHeaders").text("messageId"));
     ties.add_addresses(mail.text("source"));
     mail.at("tags").items("tidings").for_each(|token| ties.add_token(token.as_text()));
