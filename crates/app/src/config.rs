@@ -37,6 +37,8 @@ options! {
     "allow_private_targets", "TIDINGS_ALLOW_PRIVATE_TARGETS", "false", "Deliver directly to loopback and private addresses. Only tests and sandboxes need it.";
     "max_connections", "TIDINGS_MAX_CONNECTIONS", "200", "SMTP connections of this process at one time (1 to 5000).";
     "trusted_proxies", "TIDINGS_TRUSTED_PROXIES", "(none)", "Comma-separated IPs whose X-Forwarded-For is believed.";
+    "metrics_listen", "TIDINGS_METRICS_LISTEN", "(none)", "A second address for /metrics and /health alone, such as 127.0.0.1:9464: in every role, and the only one in a dispatcher or worker.";
+    "metrics_token", "TIDINGS_METRICS_TOKEN", "(none: this machine only)", "Who reads /metrics has to send it as a bearer token. Without it only clients on the same machine may.";
     "log", "TIDINGS_LOG", "info", "Log filter, such as info or info,tidings_worker=debug.";
     "log_format", "TIDINGS_LOG_FORMAT", "text", "text or json.";
 }
@@ -71,6 +73,8 @@ struct Raw {
     allow_private_targets: Option<String>,
     max_connections: Option<String>,
     trusted_proxies: Option<String>,
+    metrics_listen: Option<String>,
+    metrics_token: Option<String>,
     log: Option<String>,
     log_format: Option<String>,
 }
@@ -94,6 +98,8 @@ pub struct Config {
     pub allow_private_targets: bool,
     pub max_connections: usize,
     pub trusted_proxies: Vec<IpAddr>,
+    pub metrics_listen: Option<SocketAddr>,
+    pub metrics_token: Option<String>,
     pub log: String,
     pub json_logs: bool,
 }
@@ -155,6 +161,8 @@ impl Raw {
         take("TIDINGS_ALLOW_PRIVATE_TARGETS", &mut self.allow_private_targets);
         take("TIDINGS_MAX_CONNECTIONS", &mut self.max_connections);
         take("TIDINGS_TRUSTED_PROXIES", &mut self.trusted_proxies);
+        take("TIDINGS_METRICS_LISTEN", &mut self.metrics_listen);
+        take("TIDINGS_METRICS_TOKEN", &mut self.metrics_token);
         take("TIDINGS_LOG", &mut self.log);
         take("TIDINGS_LOG_FORMAT", &mut self.log_format);
         if let Some(folder) = variable("TIDINGS_DATA_DIR") {
@@ -206,6 +214,12 @@ impl Raw {
             )?,
             max_connections,
             trusted_proxies: parse_list("trusted_proxies", self.trusted_proxies.as_deref(), "IP addresses")?,
+            metrics_listen: self
+                .metrics_listen
+                .as_deref()
+                .map(|at| parse("metrics_listen", at, "an address and port such as 127.0.0.1:9464"))
+                .transpose()?,
+            metrics_token: self.metrics_token.map(check_metrics_token).transpose()?,
             log: self.log.unwrap_or_else(|| "info".to_owned()),
             json_logs,
             data_dir,
@@ -217,6 +231,17 @@ impl Raw {
 fn check_key(text: &str) -> anyhow::Result<[u8; 32]> {
     crate::instance::parse_key(text)
         .context("secret_key must be 32 octets in base64: copy the content of data_dir/instance.key")
+}
+
+/// The text itself is never repeated in a message.
+fn check_metrics_token(token: String) -> anyhow::Result<String> {
+    const FEWEST_CHARACTERS: usize = 16;
+    let is_good = token.len() >= FEWEST_CHARACTERS && token.bytes().all(|octet| octet.is_ascii_graphic());
+    ensure!(
+        is_good,
+        "metrics_token must be at least {FEWEST_CHARACTERS} characters without spaces: make one with `openssl rand -hex 16`"
+    );
+    Ok(token)
 }
 
 fn parse<T: std::str::FromStr>(key: &str, value: &str, wanted: &str) -> anyhow::Result<T> {

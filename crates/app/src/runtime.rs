@@ -10,10 +10,11 @@ use tidings_delivery::{ProviderTable, Resolver, ResolverOptions, TlsClients};
 use tidings_domain::{Lane, ProcessRole, RetryPolicy};
 use tidings_queue::{Queue, QueueOptions};
 use tidings_store::{Heartbeat, Store};
-use tidings_web::{WebConfig, WebState};
+use tidings_web::{Ops, WebConfig, WebState, run_probes};
 use tidings_worker::import::Importer;
 use tidings_worker::{
-    Dispatcher, DispatcherOptions, Mends, Sender, SenderOptions, SenderParts, SiteOptions, Sweeper, TargetOptions, now,
+    Dispatcher, DispatcherMetrics, DispatcherOptions, Mends, Sender, SenderOptions, SenderParts, SenderStats,
+    SiteOptions, Sweeper, TargetOptions, now,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -64,7 +65,15 @@ pub struct Running {
     role: ProcessRole,
     stop: CancellationToken,
     tasks: TaskTracker,
+    ops: Arc<Ops>,
+    probes: Option<Probes>,
     _held: Held,
+}
+
+/// The second address for probes; it answers until everything else has ended.
+struct Probes {
+    end: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
 }
 
 impl Running {
@@ -83,7 +92,10 @@ impl Running {
             }
             None => config.public_url.clone(),
         };
-        let running = Self {
+        let probes = config.metrics_listen.map(listen).transpose()?;
+        let mut running = Self {
+            ops: Arc::new(Ops::new(ground.store.clone(), ground.queue.clone(), role)),
+            probes: None,
             store: ground.store,
             queue: ground.queue,
             keys: ground.keys,
@@ -93,21 +105,29 @@ impl Running {
             tasks: TaskTracker::new(),
             _held: ground.held,
         };
-        running.start_loops(config, tuning).await?;
+        running.ops = Arc::new(running.start_loops(config, tuning).await?);
+        running.probes = probes.map(|listener| running.start_probes(listener));
         if let Some(listener) = listener {
             running.start_web(config, listener);
         }
         Ok(running)
     }
 
-    async fn start_loops(&self, config: &Config, tuning: Tuning) -> anyhow::Result<()> {
+    /// Returns what the probes look at, with the counters of the loops.
+    async fn start_loops(&self, config: &Config, tuning: Tuning) -> anyhow::Result<Ops> {
         let table = Arc::new(tuning.providers);
         let resolver = resolver(config, &table)?;
         let is_alone = config.redis_url.is_none();
         let id = process_id(config);
+        let mut ops = Ops::new(self.store.clone(), self.queue.clone(), self.role)
+            .sharing_queue(!is_alone)
+            .with_token(config.metrics_token.clone())
+            .stopped_by(self.stop.clone());
         if self.role.dispatches() {
             let stands_as = (!is_alone).then(|| id.clone());
-            let options = DispatcherOptions { stands_as, ..DispatcherOptions::default() };
+            let metrics = DispatcherMetrics::default();
+            ops = ops.counting(|registry| metrics.register(registry));
+            let options = DispatcherOptions { stands_as, metrics, ..DispatcherOptions::default() };
             let (store, queue) = (self.store.clone(), self.queue.clone());
             let mut dispatcher = Dispatcher::new(store, queue, resolver.clone(), Arc::clone(&table), options);
             if is_alone {
@@ -118,7 +138,7 @@ impl Running {
             }
             self.tasks.spawn(dispatcher.run(self.stop.clone()));
         }
-        let mut stats = Arc::default();
+        let mut stats = Arc::<SenderStats>::default();
         if self.role.sends() {
             let mut options = SenderOptions::new(id.clone(), config.max_connections);
             options.retry = tuning.retry;
@@ -126,6 +146,7 @@ impl Running {
             options.extend_every = tuning.queue.lease / 4;
             let sender = self.sender(config, resolver, options)?;
             stats = sender.stats();
+            ops = ops.counting(|registry| stats.metrics.register(registry));
             self.tasks.spawn(sender.run(self.stop.clone()));
         }
         if self.role.serves_pages() {
@@ -140,7 +161,7 @@ impl Running {
         let identity = heartbeat(id, self.role, config);
         let sweeper = Sweeper { store: self.store.clone(), queue: self.queue.clone(), stats, identity, mends };
         self.tasks.spawn(sweeper.run(self.stop.clone()));
-        Ok(())
+        Ok(ops)
     }
 
     fn sender(&self, config: &Config, resolver: Resolver, options: SenderOptions) -> anyhow::Result<Sender> {
@@ -159,6 +180,17 @@ impl Running {
         }))
     }
 
+    fn start_probes(&self, listener: TcpListener) -> Probes {
+        let (ops, end) = (Arc::clone(&self.ops), CancellationToken::new());
+        let ended = end.clone();
+        let task = tokio::spawn(async move {
+            if let Err(error) = run_probes(listener, ops, ended).await {
+                tracing::error!(%error, "the server of the metrics ended");
+            }
+        });
+        Probes { end, task }
+    }
+
     fn start_web(&self, config: &Config, listener: TcpListener) {
         let (state, stop) = (self.web_state(config), self.stop.clone());
         self.tasks.spawn(async move {
@@ -174,6 +206,7 @@ impl Running {
         let mut web = WebConfig::new(self.public_url.clone(), config.data_dir.join("spool"));
         web.trusted_proxies.clone_from(&config.trusted_proxies);
         WebState::new(self.store.clone(), self.queue.clone(), Arc::clone(&self.keys), web)
+            .with_ops(Arc::clone(&self.ops))
     }
 
     /// Resolves when something inside ordered the end.
@@ -187,6 +220,12 @@ impl Running {
         self.tasks.close();
         if tokio::time::timeout(STOP_WITHIN, self.tasks.wait()).await.is_err() {
             tracing::warn!("some loops did not end in time; what they left is mended at the next start");
+        }
+        if let Some(probes) = self.probes {
+            probes.end.cancel();
+            if let Err(error) = probes.task.await {
+                tracing::warn!(%error, "the server of the metrics did not end well");
+            }
         }
     }
 }

@@ -20,6 +20,9 @@ words! {
 }
 
 impl CampaignState {
+    /// Those of a campaign under way.
+    pub const ALL_ACTIVE: [Self; 3] = [Self::Queuing, Self::Queued, Self::Sending];
+
     /// Fan-out or sending is under way.
     #[must_use]
     pub const fn is_active(self) -> bool {

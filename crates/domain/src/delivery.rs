@@ -91,7 +91,9 @@ impl DeliveryState {
             S::Accepted => matches!(next, S::HardBounced | S::Complained),
             // Evidence may come late; or a person decides to send it again, and it becomes due at once.
             S::InDoubt => matches!(next, S::Accepted | S::HardBounced | S::Complained | S::Deferred),
-            S::HardBounced | S::SoftBounced | S::Failed | S::Skipped | S::Cancelled | S::Complained => false,
+            // A person lets a dead letter be tried again.
+            S::SoftBounced | S::Failed => matches!(next, S::Deferred),
+            S::HardBounced | S::Skipped | S::Cancelled | S::Complained => false,
         }
     }
 }
@@ -157,7 +159,9 @@ mod tests {
         for from in DeliveryState::ALL.iter().filter(|s| s.is_terminal()) {
             for to in DeliveryState::ALL {
                 let late = matches!(from, DeliveryState::Accepted | DeliveryState::InDoubt);
-                assert!(late || !from.may_become(*to), "{from} -> {to}");
+                let dead = matches!(from, DeliveryState::SoftBounced | DeliveryState::Failed);
+                let by_hand = dead && *to == DeliveryState::Deferred;
+                assert!(late || by_hand || !from.may_become(*to), "{from} -> {to}");
             }
         }
     }

@@ -306,7 +306,7 @@ fn latest_workers(conn: &mut AnyConn) -> StoreResult<Vec<WorkerBeat>> {
 /// The unary plus keeps both planners on the small index of due rows, where the first hit is the answer.
 fn next_due(conn: &mut AnyConn, id: CampaignId) -> StoreResult<Option<i64>> {
     let deferred = deliveries::table
-        .filter(sql::<Bool>("state = 3 AND next_at_ms IS NOT NULL AND +campaign_id = ").bind::<BigInt, _>(id.0))
+        .filter(sql::<Bool>("state = 3 AND next_at_ms < 4000000000000000 AND +campaign_id = ").bind::<BigInt, _>(id.0))
         .order(deliveries::next_at_ms)
         .select(deliveries::next_at_ms);
     Ok(deferred.first::<Option<i64>>(conn).optional()?.flatten())

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::connection::{Manager, PrepareReader, connect, prepare};
 use crate::schema::instance;
-use crate::{AnyConn, StoreError, StoreResult, WorkspaceId, migrate};
+use crate::{AnyConn, PoolState, StoreError, StoreResult, WorkspaceId, migrate};
 
 /// How many connections a process opens for reading (SQLite) or for everything (PostgreSQL).
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +70,11 @@ impl Store {
     #[must_use]
     pub fn is_embedded(&self) -> bool {
         self.inner.writer.is_some()
+    }
+
+    pub(crate) fn pool_state(&self) -> PoolState {
+        let state = self.inner.pool.state();
+        PoolState { connections: state.connections, idle: state.idle_connections, limit: self.inner.pool.max_size() }
     }
 
     pub(crate) fn notes_unpushed(&self) -> bool {

@@ -69,4 +69,4 @@ macro_rules! plain {
 }
 plain!(Db: CampaignState, Role, RouteKind, RouteTls, SubscriberStatus, SubscriptionStatus, SuppressionKind);
 plain!(Db: SuppressionReason, Theme);
-plain!(Code: DeliveryState);
+plain!(Code: DeliveryState, Lane);

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix_session::config::{CookieContentSecurity, PersistentSession, TtlExtensionPolicy};
 use actix_session::{SessionMiddleware, storage::SessionStore};
@@ -27,6 +28,7 @@ pub(crate) fn session_cookie(config: &WebConfig) -> &'static str {
 pub fn configure(state: web::Data<WebState>) -> impl FnOnce(&mut web::ServiceConfig) {
     move |config| {
         let sessions = sessions(state.store.clone(), cookie_key(&state), &state.config);
+        config.app_data(web::Data::from(Arc::clone(&state.ops)));
         config.app_data(state);
         // The guard has held each route's own limit by the time a form is read.
         config.app_data(web::FormConfig::default().limit(LARGEST_FORM_OCTETS));

@@ -1,4 +1,6 @@
-//! The outermost layer: a number for each request, the security headers, and a page for each error.
+//! The outermost layer: a number for each request, the security headers, a page for each error, and the counting of requests.
+
+use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -9,10 +11,11 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, web};
 use askama::Template;
 use rand::Rng;
+use tracing::Instrument;
 
 use crate::filters;
 use crate::problem::Problem;
-use crate::{WebConfig, WebState};
+use crate::{Ops, WebConfig, WebState};
 
 /// What a page may load: only what comes from here, and nothing inline.
 pub const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
@@ -33,6 +36,8 @@ const HEADERS: &[(&str, &str)] = &[
     ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
     ("x-frame-options", "DENY"),
 ];
+/// A number that a proxy gave the request is kept, if it is no longer than this and can stand in a log as it is.
+const LONGEST_REQUEST_ID: usize = 64;
 /// One year; without subdomains, which are not ours to decide about.
 const HSTS: &str = "max-age=31536000";
 
@@ -52,11 +57,20 @@ pub async fn envelope(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let id = RequestId(format!("{:016x}", rand::rng().random::<u64>()));
+    let began = Instant::now();
+    let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
-    let (method, path) = (request.method().clone(), request.path().to_owned());
+    // The pattern, because a path may hold a token.
+    let (method, route) = (request.method().clone(), request.match_pattern());
     let https = request.app_data::<web::Data<WebState>>().is_some_and(|state| state.config.is_https());
-    let answered = next.call(request).await;
+    let ops = request.app_data::<web::Data<Ops>>().cloned();
+    let path = route.as_deref().unwrap_or("none");
+    let span = tracing::info_span!("request", id = id.0, %method, path);
+    let answered = next.call(request).instrument(span).await;
+    let status = answered.as_ref().map_or_else(|e| e.as_response_error().status_code(), ServiceResponse::status);
+    if let Some(ops) = ops {
+        ops.http.answered(method.as_str(), route.as_deref(), status.as_u16(), began.elapsed());
+    }
     let mut response = match answered {
         Ok(response) => response.map_into_boxed_body(),
         // A layer of actix's own failed (the session's): there is no request any more to answer with a page.
@@ -68,6 +82,18 @@ pub async fn envelope(
     response = with_error_page(response, &id);
     seal(response.headers_mut(), https, &id);
     Ok(response)
+}
+
+impl RequestId {
+    fn of(headers: &HeaderMap) -> Self {
+        let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
+        let is_sane = |id: &&str| {
+            (8..=LONGEST_REQUEST_ID).contains(&id.len())
+                && id.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.'))
+        };
+        let made = || format!("{:016x}", rand::rng().random::<u64>());
+        Self(given.filter(is_sane).map_or_else(made, str::to_owned))
+    }
 }
 
 /// Puts the headers on; what a handler has set for itself stays.
@@ -97,8 +123,11 @@ fn sealed_error(error: Error, https: bool, id: &RequestId) -> Error {
 fn with_error_page(response: ServiceResponse<BoxBody>, id: &RequestId) -> ServiceResponse<BoxBody> {
     let status = response.status();
     let said = response.response().extensions().get::<Problem>().cloned();
-    let is_ours =
-        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let of_kind = |kind: &[u8]| {
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(kind))
+    };
+    // A page with a form's errors, or an answer for a machine.
+    let is_ours = of_kind(b"text/html") || of_kind(b"application/json");
     if !(status.is_client_error() || status.is_server_error()) || (said.is_none() && is_ours) {
         return response;
     }

@@ -1,7 +1,7 @@
 //! The route inventory: every address that the product answers. A page file brings its own table; this joins them.
 
 use crate::inventory::Entry;
-use crate::{assets, pages, public};
+use crate::{assets, ops, pages, public};
 
 /// Every route there is.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
@@ -10,6 +10,7 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
 
 const TABLES: &[&[Entry]] = &[
     assets::ROUTES,
+    ops::ROUTES,
     pages::campaigns::ROUTES,
     pages::home::ROUTES,
     pages::imports::COLUMNS,

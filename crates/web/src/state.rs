@@ -1,15 +1,14 @@
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tidings_compose::Keys;
-use tidings_domain::UnixMs;
+use tidings_domain::{ProcessRole, UnixMs};
 use tidings_queue::Queue;
 use tidings_store::Store;
 
-use crate::WebConfig;
 use crate::pages::campaigns::LiveCampaigns;
 use crate::public::Public;
 use crate::throttle::SignInThrottle;
+use crate::{Ops, WebConfig, clock};
 
 /// What every handler can reach, as `web::Data<WebState>`.
 pub struct WebState {
@@ -18,6 +17,7 @@ pub struct WebState {
     pub queue: Queue,
     pub keys: Arc<Keys>,
     pub config: WebConfig,
+    pub ops: Arc<Ops>,
     pub(crate) throttle: SignInThrottle,
     pub(crate) live: LiveCampaigns,
     pub(crate) public: Public,
@@ -28,13 +28,20 @@ impl WebState {
     pub fn new(store: Store, queue: Queue, keys: Arc<Keys>, config: WebConfig) -> Self {
         let (throttle, live) = (SignInThrottle::default(), LiveCampaigns::default());
         let public = Public::new(store.clone());
-        Self { store, queue, keys, config, throttle, live, public }
+        let ops = Arc::new(Ops::new(store.clone(), queue.clone(), ProcessRole::Serve));
+        Self { store, queue, keys, config, ops, throttle, live, public }
+    }
+
+    /// With probes that know this process's role and count its loops.
+    #[must_use]
+    pub fn with_ops(mut self, ops: Arc<Ops>) -> Self {
+        self.ops = ops;
+        self
     }
 
     /// The present instant. The one clock of the pages.
     #[must_use]
     pub fn now(&self) -> UnixMs {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        UnixMs(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        clock::now()
     }
 }

@@ -68,6 +68,7 @@ impl Sweeper {
         for (shard, jobs) in again {
             self.queue.push(&shard, &jobs).await;
         }
+        self.stats.metrics.interrupted(lost.outcomes.len() as u64);
         // The guard of the ledger decides: only a row that still stands in `sending` at this attempt becomes in doubt.
         self.store.commit(lost, now()).await?;
         Ok(())
@@ -92,7 +93,8 @@ impl Looping for Sweeper {
             self.reconcile_expired().await?;
         }
         if self.mends == Mends::LeasesAndSilence {
-            self.store.lose_sight(None, UnixMs(now.0 - SILENT_AFTER_MS), now).await?;
+            let silent = self.store.lose_sight(None, UnixMs(now.0 - SILENT_AFTER_MS), now).await?;
+            self.stats.metrics.interrupted(u64::try_from(silent.in_doubt).unwrap_or(0));
         }
         Ok(Step::Idle)
     }

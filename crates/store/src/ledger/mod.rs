@@ -16,6 +16,7 @@
 //! | C4 [`Store::commit`](crate::Store::commit), outcomes | sending, queued → what the reply says | row, counters, history, last words, reply groups, subscriber marks, suppressions | the row is still sending: C5 |
 //! | C5 [`Store::recover`](crate::Store::recover), [`Store::lose_sight`](crate::Store::lose_sight) | sending → in doubt | rows and counters | is run again |
 //! | C6 `Workspace::resend_in_doubt` | in doubt → deferred, due now | at a person's word only | C2 takes them |
+//! | [`Store::operate`](crate::Store::operate) | queued → deferred (held, moved), soft bounced, failed → deferred, open → cancelled | at an operator's word only, rows and counters | is run again |
 //! | C7 `Workspace::cancel`, [`Store::cancel_rows`](crate::Store::cancel_rows) | pending, queued, deferred → cancelled | the campaign first, its rows in bounded steps | [`Store::cancelled_with_rows`](crate::Store::cancelled_with_rows) |
 //! | C8 [`Store::record_late`](crate::Store::record_late) | accepted, in doubt → hard bounced, complained | row, counters, subscriber mark, suppression | the report is told again and changes nothing |
 //!
@@ -47,6 +48,7 @@ mod intents;
 mod late;
 mod launch;
 mod marks;
+mod operate;
 mod outcomes;
 mod pause;
 mod providers;
@@ -68,6 +70,7 @@ pub use events::SYSTEM_ACTOR;
 pub use fan_out::FanOut;
 pub use late::{LateAnswer, LateKind, LateNews};
 pub use launch::{Launch, Launched};
+pub use operate::{Operated, Operation, QueueFilter};
 pub use queueing::{OpenJob, QueuedJob};
 pub use recovery::Recovered;
 pub use resend::Resent;

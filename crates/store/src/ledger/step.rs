@@ -14,6 +14,12 @@ impl Step {
     pub(crate) const WAKE: Self = Self::known(DeliveryState::Deferred, DeliveryState::Queued);
     pub(crate) const LOSE_SIGHT: Self = Self::known(DeliveryState::Sending, DeliveryState::InDoubt);
     pub(crate) const SEND_AGAIN: Self = Self::known(DeliveryState::InDoubt, DeliveryState::Deferred);
+    /// By an operator: the row leaves the queue and waits for its next try.
+    pub(crate) const SET_ASIDE: Self = Self::known(DeliveryState::Queued, DeliveryState::Deferred);
+    pub(crate) const RETRY: [Self; 2] = [
+        Self::known(DeliveryState::SoftBounced, DeliveryState::Deferred),
+        Self::known(DeliveryState::Failed, DeliveryState::Deferred),
+    ];
     pub(crate) const CANCEL: [Self; 3] = [
         Self::known(DeliveryState::Pending, DeliveryState::Cancelled),
         Self::known(DeliveryState::Queued, DeliveryState::Cancelled),

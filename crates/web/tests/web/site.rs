@@ -9,7 +9,7 @@ use tidings_domain::UnixMs;
 use tidings_queue::{Queue, QueueOptions};
 use tidings_store::{NewAdmin, Store, StoreOptions, UserId, Workspace, WorkspaceId};
 use tidings_testing::TestDatabase;
-use tidings_web::{WebConfig, WebState, configure, envelope};
+use tidings_web::{Ops, WebConfig, WebState, configure, envelope};
 
 pub const PUBLIC_URL: &str = "https://mail.example.org";
 
@@ -53,6 +53,21 @@ impl Site {
     pub async fn data(&self) -> Workspace {
         let first = self.state.store.first_workspace().await.expect("reads").expect("is there");
         self.state.store.workspace(first.id)
+    }
+
+    /// With probes of another process.
+    pub async fn service_with(
+        &self,
+        ops: Ops,
+    ) -> impl Service<actix_http::Request, Response = ServiceResponse<BoxBody>, Error = Error> + use<> {
+        let state = WebState::new(
+            self.state.store.clone(),
+            self.state.queue.clone(),
+            Arc::clone(&self.state.keys),
+            self.state.config.clone(),
+        );
+        let state = web::Data::new(state.with_ops(Arc::new(ops)));
+        test::init_service(App::new().wrap(from_fn(envelope)).configure(configure(state))).await
     }
 
     pub async fn service(

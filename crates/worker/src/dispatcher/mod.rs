@@ -19,7 +19,7 @@ use tidings_queue::Queue;
 use tidings_store::{ActiveCampaign, CampaignId, DeliveryId, FanOut, QueuedJob, Store};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Looping, Step, now, run_until_stopped};
+use crate::{DispatcherMetrics, Looping, Step, now, run_until_stopped};
 use leadership::{Leadership, Standing};
 use providers::Providers;
 use shards::Shards;
@@ -51,11 +51,12 @@ pub struct DispatcherOptions {
     pub idle_rest: Duration,
     /// With a shared queue: the name under which this process leads, or stands by while another does. `None`: it is the only one.
     pub stands_as: Option<String>,
+    pub metrics: DispatcherMetrics,
 }
 
 impl Default for DispatcherOptions {
     fn default() -> Self {
-        Self { idle_rest: IDLE_REST, stands_as: None }
+        Self { idle_rest: IDLE_REST, stands_as: None, metrics: DispatcherMetrics::default() }
     }
 }
 
@@ -215,6 +216,7 @@ impl Dispatcher {
 
     async fn push(&mut self, jobs: Vec<QueuedJob>) -> anyhow::Result<()> {
         self.shards.push(&jobs).await?;
+        self.options.metrics.queued(jobs.len());
         self.store.pushed(&jobs).await?;
         Ok(())
     }
@@ -249,7 +251,9 @@ impl Looping for Dispatcher {
 
     /// One round over everything that can move.
     async fn step(&mut self) -> anyhow::Result<Step> {
-        if !self.leads().await? {
+        let leads = self.leads().await;
+        self.options.metrics.leads(matches!(leads, Ok(true)));
+        if !leads? {
             return Ok(Step::Idle);
         }
         if self.leadership.is_some() {

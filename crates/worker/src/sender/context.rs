@@ -10,6 +10,7 @@ use super::SenderOptions;
 use super::content::{Contents, SiteOptions};
 use super::recorder::Recorder;
 use super::targets::{TargetOptions, Targets};
+use crate::SenderMetrics;
 
 /// What a sender is made of.
 pub struct Parts {
@@ -33,27 +34,20 @@ pub struct SenderContext {
     pub(super) stats: Arc<SenderStats>,
 }
 
-/// For the heartbeat.
+/// For the heartbeat and the metrics.
 #[derive(Debug, Default)]
 pub struct SenderStats {
     /// Open connection slots.
     pub connections: AtomicU64,
     /// Attempts since the start.
     pub attempts: AtomicU64,
+    pub metrics: SenderMetrics,
 }
 
 impl SenderContext {
-    pub(super) fn new(parts: Parts, recorder: Recorder) -> Self {
+    pub(super) fn new(parts: Parts, recorder: Recorder, stats: Arc<SenderStats>) -> Self {
         let content = Contents::new(parts.store.clone(), Arc::clone(&parts.keys), parts.site);
         let targets = Targets::new(parts.store.clone(), parts.resolver, parts.keys, parts.targets);
-        Self {
-            store: parts.store,
-            queue: parts.queue,
-            recorder,
-            content,
-            targets,
-            options: parts.options,
-            stats: Arc::default(),
-        }
+        Self { store: parts.store, queue: parts.queue, recorder, content, targets, options: parts.options, stats }
     }
 }

@@ -147,7 +147,19 @@ impl Line<'_> {
         let retry = (self.context.options.retry)(work.lane);
         let longest_hold = self.context.options.longest_hold;
         let bench = Bench { work, retry: &retry, longest_hold, now: now(), jitter: rand::random() };
-        self.follow(work, judge(&bench, &attempt)).await
+        let judgement = judge(&bench, &attempt);
+        if let Some(record) = &judgement.record {
+            self.context.stats.metrics.attempted(&work.provider, record.settled, attempt.duration);
+        }
+        tracing::debug!(
+            campaign = work.campaign.0,
+            delivery = work.delivery.0,
+            attempt = work.attempt,
+            provider = &*work.provider,
+            settled = ?judgement.record.as_ref().map(|record| record.settled),
+            "an attempt ended"
+        );
+        self.follow(work, judgement).await
     }
 
     async fn follow(&mut self, work: &Work, judgement: Judgement) -> Settle {
@@ -178,8 +190,9 @@ impl Line<'_> {
 
     /// `Done` even when the committer has stopped: then the row is recovery's.
     async fn record(&self, record: OutcomeRecord) -> Settle {
+        let (campaign, delivery, attempt) = (record.campaign.0, record.delivery.0, record.attempt);
         if self.context.recorder.outcome(record).await.is_err() {
-            tracing::warn!("an outcome could not be handed over: the process is stopping");
+            tracing::warn!(campaign, delivery, attempt, "an outcome could not be handed over: the process is stopping");
         }
         Settle::Done
     }

@@ -72,8 +72,9 @@ impl Sender {
     /// Starts the committer; [`Sender::run`] starts the connections.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let (recorder, committer) = Recorder::start(parts.store.clone());
-        Self { context: Arc::new(SenderContext::new(parts, recorder)), committer }
+        let stats = Arc::<SenderStats>::default();
+        let (recorder, committer) = Recorder::start(parts.store.clone(), Arc::clone(&stats));
+        Self { context: Arc::new(SenderContext::new(parts, recorder, stats)), committer }
     }
 
     #[must_use]
@@ -95,8 +96,10 @@ impl Sender {
             let (context, stop) = (Arc::clone(&self.context), stop.clone());
             lines.spawn(async move {
                 context.stats.connections.fetch_add(1, Ordering::Relaxed);
+                context.stats.metrics.opened();
                 serve(&context, grant, &stop).await;
                 context.stats.connections.fetch_sub(1, Ordering::Relaxed);
+                context.stats.metrics.closed();
                 drop(slot);
             });
         }

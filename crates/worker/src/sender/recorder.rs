@@ -12,6 +12,7 @@ use tidings_store::{Intent, IntentAnswer, LedgerBatch, OutcomeRecord, Store};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::SenderStats;
 use crate::now;
 
 /// Entries in one transaction, at most.
@@ -43,10 +44,10 @@ pub struct Stopped;
 impl Recorder {
     /// Starts the committer; it ends when the last clone of the recorder is dropped and everything is written.
     #[must_use]
-    pub fn start(store: Store) -> (Self, tokio::task::JoinHandle<()>) {
+    pub fn start(store: Store, stats: Arc<SenderStats>) -> (Self, tokio::task::JoinHandle<()>) {
         let (entries, waiting) = mpsc::channel(WAITING_ENTRIES);
         let busy = Arc::new(AtomicUsize::new(0));
-        let task = tokio::spawn(commit_all(store, waiting, Arc::clone(&busy)));
+        let task = tokio::spawn(commit_all(store, stats, waiting, Arc::clone(&busy)));
         (Self { entries, busy }, task)
     }
 
@@ -85,10 +86,12 @@ impl Drop for Busy {
     }
 }
 
-async fn commit_all(store: Store, mut waiting: mpsc::Receiver<Entry>, busy: Arc<AtomicUsize>) {
+async fn commit_all(store: Store, stats: Arc<SenderStats>, mut waiting: mpsc::Receiver<Entry>, busy: Arc<AtomicUsize>) {
     while let Some(first) = waiting.recv().await {
         let batch = gather(first, &mut waiting, &busy).await;
-        commit(&store, batch).await;
+        let (entries, began) = (batch.len(), Instant::now());
+        commit(&store, &stats, batch).await;
+        stats.metrics.committed(entries, began.elapsed());
     }
 }
 
@@ -115,7 +118,7 @@ async fn gather(first: Entry, waiting: &mut mpsc::Receiver<Entry>, busy: &Atomic
     }
 }
 
-async fn commit(store: &Store, batch: Vec<Entry>) {
+async fn commit(store: &Store, stats: &SenderStats, batch: Vec<Entry>) {
     let mut answers = Vec::new();
     let mut work = LedgerBatch::default();
     for entry in batch {
@@ -127,7 +130,7 @@ async fn commit(store: &Store, batch: Vec<Entry>) {
             Entry::Outcome(outcome) => work.outcomes.push(*outcome),
         }
     }
-    let verdicts = commit_until_done(store, work).await;
+    let verdicts = commit_until_done(store, stats, work).await;
     for (answer, verdict) in answers.into_iter().zip(verdicts) {
         if answer.send(verdict).is_err() && verdict == IntentAnswer::Go {
             tracing::warn!("a connection ended while its intent was committed: recovery will find the delivery");
@@ -137,20 +140,22 @@ async fn commit(store: &Store, batch: Vec<Entry>) {
 
 /// Tries until the batch is written. A batch that the database refuses for what stands in it is written entry by entry, so that one bad
 /// row cannot stop the others.
-async fn commit_until_done(store: &Store, work: LedgerBatch) -> Vec<IntentAnswer> {
+async fn commit_until_done(store: &Store, stats: &SenderStats, work: LedgerBatch) -> Vec<IntentAnswer> {
     let mut wait = FIRST_RETRY_WAIT;
     loop {
         match store.commit(work.clone(), now()).await {
             Ok(report) => return report.intents,
             Err(error) if error.is_about_content() && work.intents.len() + work.outcomes.len() > 1 => {
                 tracing::error!(%error, "a ledger batch was refused; writing it entry by entry");
-                return one_by_one(store, work).await;
+                return one_by_one(store, stats, work).await;
             }
             Err(error) if error.is_about_content() => {
+                stats.metrics.commit_failed();
                 tracing::error!(%error, ?work, "a ledger entry was refused and is left to recovery");
                 return vec![IntentAnswer::Lost; work.intents.len()];
             }
             Err(error) => {
+                stats.metrics.commit_failed();
                 tracing::error!(%error, "outcomes cannot be recorded: sending waits until the database takes them");
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(LONGEST_RETRY_WAIT);
@@ -159,16 +164,16 @@ async fn commit_until_done(store: &Store, work: LedgerBatch) -> Vec<IntentAnswer
     }
 }
 
-async fn one_by_one(store: &Store, work: LedgerBatch) -> Vec<IntentAnswer> {
+async fn one_by_one(store: &Store, stats: &SenderStats, work: LedgerBatch) -> Vec<IntentAnswer> {
     let mut verdicts = Vec::with_capacity(work.intents.len());
     // Outcomes first: they free rows that intents of the same delivery do not need.
     for outcome in work.outcomes {
         let single = LedgerBatch { intents: Vec::new(), outcomes: vec![outcome] };
-        Box::pin(commit_until_done(store, single)).await;
+        Box::pin(commit_until_done(store, stats, single)).await;
     }
     for intent in work.intents {
         let single = LedgerBatch { intents: vec![intent], outcomes: Vec::new() };
-        verdicts.extend(Box::pin(commit_until_done(store, single)).await);
+        verdicts.extend(Box::pin(commit_until_done(store, stats, single)).await);
     }
     verdicts
 }
