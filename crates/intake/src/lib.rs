@@ -6,8 +6,12 @@
 //! brings the same mail a second time, never none.
 
 mod arrival;
+mod dotted;
 pub mod mailbox;
 mod mailroom;
+pub mod smtp;
+mod tls;
 
 pub use arrival::{Arrival, ArrivalSource, KEPT_BYTES};
 pub use mailroom::{Mailroom, RecipientVerdict, Trouble};
+pub use tls::{TlsError, client_tls, server_tls};
