@@ -134,6 +134,41 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![known.prop_map(|p| p.as_bytes().to_vec()), prop::collection::vec(any::<u8>(), 0..40)]
 }
 
+/// A part as it stands in a mail: well-formed inside and out, or with a boundary that its neighbours share, begin with or
+/// never close, an encoding and a charset that lie.
+fn part() -> impl Strategy<Value = Vec<u8>> {
+    let kinds = ["text/plain", "text/html; charset=utf-16", "message/delivery-status", "message/feedback-report", "x"];
+    let leaf = (prop::sample::select(kinds.to_vec()), encoding(), prop::collection::vec(piece(), 0..6))
+        .prop_map(|(kind, encoding, pieces)| [head(kind, encoding).as_bytes(), &pieces.concat()].concat());
+    leaf.prop_recursive(8, 60, 5, |inner| {
+        let boundary = prop::sample::select(vec!["b", "bb", "b--", "b ", "\"\"", ""]);
+        let within = (boundary, encoding(), any::<bool>(), prop::collection::vec(inner.clone(), 0..5));
+        let multipart = within.prop_map(|(boundary, encoding, closed, parts)| {
+            let kind = format!("multipart/report; report-type=delivery-status; boundary={boundary}");
+            let mut text = head(&kind, encoding).into_bytes();
+            for part in parts {
+                text.extend_from_slice(format!("\r\n--{boundary}\r\n").as_bytes());
+                text.extend(part);
+            }
+            if closed {
+                text.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+            }
+            text
+        });
+        let message = (encoding(), inner)
+            .prop_map(|(encoding, part)| [head("message/rfc822", encoding).as_bytes(), &part].concat());
+        prop_oneof![multipart, message]
+    })
+}
+
+fn encoding() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["7bit", "base64", "quoted-printable", "x-none", ""])
+}
+
+fn head(kind: &str, encoding: &str) -> String {
+    format!("Content-Type: {kind}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n")
+}
+
 fn holds(report: &Report) {
     for recipient in &report.recipients {
         assert_eq!(recipient.verdict.is_some(), recipient.action == ReportedAction::Failed);
@@ -155,6 +190,12 @@ proptest! {
     #[test]
     fn any_pieces_are_read(pieces in prop::collection::vec(piece(), 0..30)) {
         holds(&read(&pieces.concat()));
+    }
+
+    #[test]
+    fn any_tree_of_parts_is_read(part in part()) {
+        let mail = [b"From: mailer-daemon@x.example\r\nSubject: failure notice\r\n", &part[..]].concat();
+        holds(&read_safely(mail));
     }
 
     /// A person's words never mark anybody, whatever he quotes.
