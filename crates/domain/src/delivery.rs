@@ -74,6 +74,12 @@ impl DeliveryState {
         self.code() >= 10
     }
 
+    /// The ends that a bounce can have. When a report is read again by better rules, its delivery moves from one to another of these.
+    #[must_use]
+    pub const fn is_bounce(self) -> bool {
+        matches!(self, Self::HardBounced | Self::SoftBounced | Self::Failed)
+    }
+
     /// The one list of edges. A refusal before the final dot leaves `Queued` directly: no intent was written.
     #[must_use]
     pub const fn may_become(self, next: Self) -> bool {
@@ -88,9 +94,12 @@ impl DeliveryState {
                 matches!(next, S::Accepted | S::Deferred | S::HardBounced | S::SoftBounced | S::Failed | S::InDoubt)
             }
             S::Deferred => matches!(next, S::Queued | S::SoftBounced | S::Skipped | S::Cancelled),
-            S::Accepted => matches!(next, S::HardBounced | S::Complained),
+            // What the receiver took may come back: undeliverable for good, given up on, or refused for what is in it.
+            S::Accepted => matches!(next, S::HardBounced | S::SoftBounced | S::Failed | S::Complained),
             // Evidence may come late; or a person decides to send it again, and it becomes due at once.
-            S::InDoubt => matches!(next, S::Accepted | S::HardBounced | S::Complained | S::Deferred),
+            S::InDoubt => {
+                matches!(next, S::Accepted | S::HardBounced | S::SoftBounced | S::Failed | S::Complained | S::Deferred)
+            }
             // A person lets a dead letter be tried again.
             S::SoftBounced | S::Failed => matches!(next, S::Deferred),
             S::HardBounced | S::Skipped | S::Cancelled | S::Complained => false,

@@ -4,6 +4,7 @@
 mod address;
 mod attempt;
 mod audience;
+mod bounce_rules;
 mod campaign;
 mod delivery;
 mod held;
@@ -20,11 +21,13 @@ mod route;
 mod suppression;
 mod time;
 mod verdict;
+mod windows;
 mod word;
 
 pub use address::{AddressError, EmailAddress, MAX_ADDRESS_OCTETS};
 pub use attempt::{Attempt, Outcome, Peer, Phase, Problem, TlsUse};
 pub use audience::Audience;
+pub use bounce_rules::{BounceAction, BounceLimits, BounceRules, ReportEffect};
 pub use campaign::{CampaignState, CampaignTransition};
 pub use delivery::{DeliveryKind, DeliveryState, SkipReason};
 pub use held::{HELD_MS, held_until_released, hold};
@@ -41,4 +44,5 @@ pub use route::{RouteKind, RouteTls, SubscriptionStatus};
 pub use suppression::{SubscriberStatus, SuppressionKind, SuppressionReason};
 pub use time::UnixMs;
 pub use verdict::{BounceClass, Consequence, Knob, Verdict};
+pub use windows::{Alarm, Sums, WINDOW_MESSAGES, Windows};
 pub use word::{UnknownWord, Word};

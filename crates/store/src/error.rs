@@ -27,6 +27,18 @@ impl StoreError {
         ["database or disk is full", "No space left on device"].iter().any(|words| info.message().contains(words))
     }
 
+    /// The database chose this transaction to end a knot of several (40001, 40P01): done again, it succeeds. Of the second diesel has
+    /// only the words.
+    #[must_use]
+    pub fn gave_way(&self) -> bool {
+        use diesel::result::{DatabaseErrorKind, Error};
+        match self {
+            Self::Query(Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _)) => true,
+            Self::Query(Error::DatabaseError(_, info)) => info.message().contains("deadlock detected"),
+            _ => false,
+        }
+    }
+
     /// The statement is refused for what stands in it, and would be refused again.
     #[must_use]
     pub fn is_about_content(&self) -> bool {

@@ -30,6 +30,8 @@ ids! {
     CampaignId,
     RevisionId,
     DeliveryId,
+    ReportId,
+    WebhookId,
     /// 0 is "not yet known".
     ProviderId,
 }

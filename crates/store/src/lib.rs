@@ -5,6 +5,7 @@
 
 mod audience;
 mod bare_load;
+mod bounce_rules;
 mod campaign_drafts;
 mod campaign_overview;
 mod campaigns;
@@ -30,6 +31,7 @@ mod preview_people;
 mod progress;
 mod queue_rows;
 mod recipients;
+mod reports;
 mod responses;
 mod routes;
 mod schema;
@@ -47,6 +49,7 @@ mod workers;
 mod workspaces;
 
 pub use bare_load::bare_load;
+pub use bounce_rules::{BounceLabel, ChosenAction};
 pub use campaign_drafts::{CampaignBody, CampaignDetails, Edited, NewCampaign};
 pub use campaign_overview::{CampaignEvent, LastReply, Overview, ProviderProgress, ReplyGroup, Responses, WorkerBeat};
 pub use campaigns::{Campaign, CampaignContent, CampaignHead, CampaignList, CampaignRow, CampaignTab};
@@ -67,6 +70,7 @@ pub use preview_people::PreviewPerson;
 pub use progress::SetupProgress;
 pub use queue_rows::{OperatedCampaign, QueueRow, QueueSide};
 pub use recipients::{AttemptRow, DeliveryHistory, EngagementRow, PeopleCursor, PeopleFilter, PeoplePage, Person};
+pub use reports::{NewReport, ReportFilter, ReportRow, ReportSource, UnreadReport};
 pub use responses::{Engaged, Seen, Sent};
 pub use routes::{NewRoute, Route};
 pub use sessions::{SessionRow, SessionWrite};

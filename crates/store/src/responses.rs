@@ -6,12 +6,16 @@ use diesel::prelude::*;
 use tidings_domain::{DeliveryKind, UnixMs};
 
 use crate::connection::on;
+use crate::ledger::marks;
 use crate::schema::{campaign_responses, deliveries, engagements, subscribers};
 use crate::words::Code;
 use crate::{AnyConn, CampaignId, DeliveryId, RevisionId, Store, StoreResult, SubscriberId, WorkspaceId};
 
 /// The link's position in the rows of opens.
 const NO_LINK: i32 = -1;
+
+/// A receiver's scanner follows the links before it lets the message through, or just after.
+const SCANNERS_CLICK_WITHIN_MS: i64 = 60_000;
 
 /// A delivery as the public pages need it. The bearer of its token may see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +107,7 @@ impl Store {
         }
         // In one order everywhere, so that two batches never wait for each other in a ring.
         batch.sort_unstable();
-        self.write(move |conn| {
+        self.write_again(move |conn| {
             let owners = owners(conn, &batch)?;
             lock(conn, owners.values().map(|(_, campaign)| *campaign).collect())?;
             for seen in &batch {
@@ -111,10 +115,18 @@ impl Store {
                     write(conn, (*workspace, *campaign), *seen)?;
                 }
             }
-            Ok(())
+            forget_doubts(conn, &batch)
         })
         .await
     }
+}
+
+/// A click by a person says that the mailbox works. One that comes with the acceptance is a scanner's.
+fn forget_doubts(conn: &mut AnyConn, batch: &[Seen]) -> StoreResult<()> {
+    let clicks = || batch.iter().filter(|seen| matches!(seen.what, Engaged::Click(_)));
+    let Some(first) = clicks().map(|seen| seen.at.0).min() else { return Ok(()) };
+    let ids: Vec<i64> = clicks().map(|seen| seen.delivery.0).collect();
+    marks::forget_doubts(conn, &ids, first - SCANNERS_CLICK_WITHIN_MS)
 }
 
 type Owners = BTreeMap<DeliveryId, (WorkspaceId, CampaignId)>;

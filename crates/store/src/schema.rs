@@ -142,6 +142,9 @@ diesel::table! {
         attributes -> Text,
         status -> Text,
         soft_bounces -> Integer,
+        soft_since_ms -> Nullable<BigInt>,
+        soft_last_ms -> Nullable<BigInt>,
+        doubted_at_ms -> Nullable<BigInt>,
         import_id -> Nullable<BigInt>,
         created_at_ms -> BigInt,
         updated_at_ms -> BigInt,
@@ -439,6 +442,94 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    reports (id) {
+        id -> BigInt,
+        received_at_ms -> BigInt,
+        source -> Text,
+        source_name -> Text,
+        dedup_key -> Nullable<Text>,
+        mail_from -> Text,
+        rcpt_to -> Text,
+        size_bytes -> BigInt,
+        raw -> Binary,
+        state -> Text,
+        tries -> SmallInt,
+        next_at_ms -> Nullable<BigInt>,
+        workspace_id -> Nullable<BigInt>,
+        delivery_id -> Nullable<BigInt>,
+        campaign_id -> Nullable<BigInt>,
+        subscriber_id -> Nullable<BigInt>,
+        provider_id -> BigInt,
+        recipient -> Text,
+        kind -> Text,
+        class -> Text,
+        rule -> Text,
+        words -> Text,
+        text_key -> Text,
+        effect -> Text,
+        settled_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    bounce_actions (workspace_id, class) {
+        workspace_id -> BigInt,
+        class -> Text,
+        action -> Text,
+        changed_by -> Text,
+        changed_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    bounce_limits (workspace_id) {
+        workspace_id -> BigInt,
+        second_within_days -> Integer,
+        hold_after -> Integer,
+        hold_over_days -> Integer,
+        pause_hard_bounces -> Integer,
+        pause_complaints -> Integer,
+        warn_complaints -> Integer,
+        changed_by -> Text,
+        changed_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    bounce_labels (workspace_id, text_key) {
+        workspace_id -> BigInt,
+        text_key -> Text,
+        class -> Text,
+        labelled_by -> Text,
+        labelled_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    campaign_windows (campaign_id) {
+        campaign_id -> BigInt,
+        workspace_id -> BigInt,
+        windows -> Text,
+    }
+}
+
+diesel::table! {
+    webhooks (id) {
+        id -> BigInt,
+        workspace_id -> BigInt,
+        service -> Text,
+        name -> Text,
+        proof_sealed -> Text,
+        created_by -> Text,
+        created_at_ms -> BigInt,
+        last_at_ms -> Nullable<BigInt>,
+        accepted -> BigInt,
+        refused -> BigInt,
+        last_refusal -> Text,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     attempts,
     campaign_events,
@@ -461,6 +552,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     providers,
     recipient_domains,
     reply_groups,
+    reports,
     revisions,
     routes,
     sessions,

@@ -24,6 +24,9 @@ impl Default for StoreOptions {
     }
 }
 
+/// So often a transaction lets others go first before it is an error.
+const MOST_GIVING_WAY: usize = 8;
+
 /// A handle to the database; cloning it is cheap.
 #[derive(Clone)]
 pub struct Store {
@@ -121,6 +124,34 @@ impl Store {
             None => {
                 let mut conn = inner.pool.get().map_err(|e| StoreError::Connect(e.to_string()))?;
                 in_transaction(&mut conn, work)
+            }
+        })
+        .await
+    }
+
+    /// As [`Store::write`], for a transaction of many rows that can be told again from its start: PostgreSQL may choose it to give way to
+    /// another (SQLSTATE 40001, 40P01), and then it is.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_again<T, F>(&self, mut work: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut AnyConn) -> StoreResult<T> + Send + 'static,
+    {
+        let _turn = self.inner.turn.acquire().await.map_err(|_| StoreError::Stopped)?;
+        let inner = Arc::clone(&self.inner);
+        blocking(move || match &inner.writer {
+            Some(writer) => in_transaction(&mut writer.lock().unwrap_or_else(PoisonError::into_inner), work),
+            None => {
+                let mut conn = inner.pool.get().map_err(|e| StoreError::Connect(e.to_string()))?;
+                for _ in 0..MOST_GIVING_WAY {
+                    match in_transaction(&mut conn, &mut work) {
+                        Err(error) if error.gave_way() => tracing::debug!(%error, "a transaction gave way to another"),
+                        done => return done,
+                    }
+                }
+                in_transaction(&mut conn, &mut work)
             }
         })
         .await

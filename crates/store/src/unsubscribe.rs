@@ -56,14 +56,28 @@ impl Store {
         leaving: Leaving,
         now: UnixMs,
     ) -> StoreResult<Option<Leaver>> {
-        self.write(move |conn| {
+        self.write_again(move |conn| {
             let Some(known) = Known::load(conn, delivery)? else { return Ok(None) };
             if known.kind == DeliveryKind::Campaign {
-                known.leave(conn, leaving, now)?;
+                known.leave(conn, leaving, "unsubscribe link", now)?;
             }
             known.standing(conn, now).map(Some)
         })
         .await
+    }
+}
+
+/// Unsubscribes the recipient inside a transaction of somebody else's. `how`: by which way he asked.
+pub(crate) fn leave_by(
+    conn: &mut AnyConn,
+    delivery: DeliveryId,
+    leaving: Leaving,
+    how: &str,
+    now: UnixMs,
+) -> StoreResult<()> {
+    match Known::load(conn, delivery)? {
+        Some(known) if known.kind == DeliveryKind::Campaign => known.leave(conn, leaving, how, now),
+        _ => Ok(()),
     }
 }
 
@@ -102,7 +116,7 @@ impl Known {
         Ok(Some(Self { delivery, workspace, campaign, kind: kind.0, recipient, subscriber }))
     }
 
-    fn leave(&self, conn: &mut AnyConn, leaving: Leaving, now: UnixMs) -> StoreResult<()> {
+    fn leave(&self, conn: &mut AnyConn, leaving: Leaving, how: &str, now: UnixMs) -> StoreResult<()> {
         self.lock(conn)?;
         let own = self.campaign_lists(conn)?;
         let was_on_one = own.iter().any(|list| list.subscribed);
@@ -110,9 +124,9 @@ impl Known {
         let everything = leaving == Leaving::Everything || own.is_empty();
         let from = if everything { self.all_lists(conn)? } else { own.iter().map(|list| list.id).collect() };
         for list in from {
-            self.leave_list(conn, list, now)?;
+            self.leave_list(conn, list, how, now)?;
         }
-        let suppressed = everything && self.suppress(conn, now)?;
+        let suppressed = everything && self.suppress(conn, how, now)?;
         if was_on_one || (suppressed && !left_one_before) {
             self.count(conn)?;
         }
@@ -128,23 +142,23 @@ impl Known {
         Ok(())
     }
 
-    fn leave_list(&self, conn: &mut AnyConn, list: ListId, now: UnixMs) -> StoreResult<()> {
+    fn leave_list(&self, conn: &mut AnyConn, list: ListId, how: &str, now: UnixMs) -> StoreResult<()> {
         let Some(subscriber) = self.subscriber else { return Ok(()) };
         let is_on_it: i64 = subscriptions::table.find((list, subscriber)).count().get_result(conn)?;
         if is_on_it == 0 {
             return Ok(());
         }
-        let source = format!("unsubscribe link, campaign {}", self.campaign);
+        let source = format!("{how}, campaign {}", self.campaign);
         let choice = Choice { list, status: SubscriptionStatus::Unsubscribed, source };
         set(conn, self.workspace, subscriber, &choice, now).map(drop)
     }
 
-    fn suppress(&self, conn: &mut AnyConn, now: UnixMs) -> StoreResult<bool> {
+    fn suppress(&self, conn: &mut AnyConn, how: &str, now: UnixMs) -> StoreResult<bool> {
         let entry = NewSuppression {
             kind: SuppressionKind::Address,
             value: self.recipient.clone(),
             reason: SuppressionReason::Unsubscribe,
-            source: "unsubscribe link".to_owned(),
+            source: how.to_owned(),
             evidence: String::new(),
         };
         add(conn, self.workspace, &entry, Cause { campaign: Some(self.campaign), delivery: Some(self.delivery) }, now)

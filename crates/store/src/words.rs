@@ -6,8 +6,8 @@ use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{SmallInt, Text};
 use tidings_domain::{
-    CampaignState, DeliveryKind, DeliveryState, Lane, Role, RouteKind, RouteTls, SubscriberStatus, SubscriptionStatus,
-    SuppressionKind, SuppressionReason, Theme, Word,
+    BounceAction, BounceClass, CampaignState, DeliveryKind, DeliveryState, Lane, Role, RouteKind, RouteTls,
+    SubscriberStatus, SubscriptionStatus, SuppressionKind, SuppressionReason, Theme, Word,
 };
 
 /// A domain word in a text column. An unknown word is a load error, never a default.
@@ -68,5 +68,5 @@ macro_rules! plain {
     })+ };
 }
 plain!(Db: CampaignState, Role, RouteKind, RouteTls, SubscriberStatus, SubscriptionStatus, SuppressionKind);
-plain!(Db: SuppressionReason, Theme);
+plain!(Db: SuppressionReason, Theme, BounceClass, BounceAction);
 plain!(Code: DeliveryState, Lane);

@@ -148,23 +148,111 @@ async fn a_hard_bounce_marks_suppresses_and_stops_the_intent_beside_it() {
     .await;
 }
 
+/// One campaign to both people of list 1, who end so.
+async fn soft_then(w: &World, campaign: i64, ends: [Settled; 2], at: UnixMs) -> CampaignId {
+    let (c, jobs) = w.launched(campaign, &[1], &[]).await;
+    w.intend(&[&jobs[0], &jobs[1]]).await;
+    let words = |end| if end == Settled::Accepted { "250 2.0.0 ok" } else { "452 4.2.2 full" };
+    let outcomes = (0..2)
+        .map(|i| OutcomeRecord { reason: Some("mailbox_full".into()), ..outcome(&jobs[i], ends[i], words(ends[i])) });
+    w.store.commit(LedgerBatch { intents: vec![], outcomes: outcomes.collect() }, at).await.expect("commits");
+    c
+}
+
 #[tokio::test]
-async fn soft_bounces_add_up_and_an_acceptance_forgets_them() {
+async fn soft_bounces_in_a_row_put_an_address_on_hold_and_a_delivery_between_begins_a_new_row() {
+    use Settled::{Accepted, SoftBounced};
     each(async |w: World| {
         w.list(1, 1..=2).await;
-        w.sql("UPDATE subscribers SET soft_bounces = 3").await;
+        let day = |n: i64| UnixMs(NOW.0 + n * UnixMs::DAY);
+        let soft = |id: i64| format!("SELECT soft_bounces FROM subscribers WHERE id = {id}");
+        let one = soft_then(&w, 1, [SoftBounced, SoftBounced], day(1)).await;
+        soft_then(&w, 2, [SoftBounced, SoftBounced], day(12)).await;
+        soft_then(&w, 3, [SoftBounced, Accepted], day(20)).await;
+        assert_eq!((w.number(&soft(1)).await, w.number(&soft(2)).await), (3, 2));
+        assert_eq!(w.number("SELECT COUNT(*) FROM suppressions").await, 0, "three, but within 19 days");
+        soft_then(&w, 4, [SoftBounced, SoftBounced], day(32)).await;
+        assert_eq!(
+            (w.number(&soft(1)).await, w.number(&soft(2)).await),
+            (4, 1),
+            "the second was delivered to on day 20"
+        );
+        assert_eq!(w.number("SELECT COUNT(*) FROM suppressions WHERE reason = 'on_hold'").await, 1);
+        assert_eq!(w.value("SELECT status AS v FROM subscribers WHERE id = 1").await.as_deref(), Some("on_hold"));
+        assert_eq!(w.value("SELECT status AS v FROM subscribers WHERE id = 2").await.as_deref(), Some("active"));
+        assert_eq!(
+            w.number(&format!(
+                "SELECT COUNT(*) FROM attempts a JOIN deliveries d ON d.id = a.delivery_id WHERE d.campaign_id = {one}"
+            ))
+            .await,
+            2
+        );
+        w.check_books(one).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_doubt_about_an_address_needs_a_second_one() {
+    each(async |w: World| {
+        w.list(1, 1..=3).await;
+        let doubtful = |job: &QueuedJob| OutcomeRecord {
+            reason: Some("mailbox_disabled".into()),
+            ..outcome(job, Settled::SoftBounced, "550 5.2.1 mailbox disabled")
+        };
+        for (campaign, at) in [(1, NOW), (2, UnixMs(NOW.0 + 8 * UnixMs::DAY))] {
+            let (_, jobs) = w.launched(campaign, &[1], &[]).await;
+            // The third is doubted only once; the second is delivered to between.
+            let outcomes = match campaign {
+                1 => vec![doubtful(&jobs[0]), doubtful(&jobs[1]), doubtful(&jobs[2])],
+                _ => vec![doubtful(&jobs[0])],
+            };
+            w.store.commit(LedgerBatch { intents: vec![], outcomes }, at).await.expect("commits");
+        }
+        assert_eq!(w.number("SELECT COUNT(*) FROM subscribers WHERE status = 'bounced'").await, 1);
+        assert_eq!(
+            w.value("SELECT value AS v FROM suppressions WHERE reason = 'hard_bounce'").await.as_deref(),
+            Some("p1@d1.example")
+        );
+        let much_later = UnixMs(NOW.0 + 60 * UnixMs::DAY);
+        let (_, jobs) = w.launched(3, &[1], &[]).await;
+        w.store
+            .commit(LedgerBatch { intents: vec![], outcomes: vec![doubtful(&jobs[1])] }, much_later)
+            .await
+            .expect("commits");
+        assert_eq!(
+            w.number("SELECT COUNT(*) FROM suppressions").await,
+            1,
+            "after two months it is a first doubt again"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_workspaces_own_rules_and_labels_are_followed() {
+    use tidings_domain::{BounceAction, BounceClass};
+    each(async |w: World| {
+        w.list(1, 1..=2).await;
+        let choose = w.workspace.choose_bounce_action(BounceClass::MailboxFull, BounceAction::Suppress, "ana", NOW);
+        assert!(choose.await.expect("chooses"));
+        let forbidden = w.workspace.choose_bounce_action(BounceClass::IpBlocked, BounceAction::Suppress, "ana", NOW);
+        assert!(!forbidden.await.expect("answers"), "nobody is punished for the sender's fault");
+        w.workspace.label_bounce_text("gone fishing", Some(BounceClass::BadAddress), "ana", NOW).await.expect("labels");
         let (c, jobs) = w.launched(1, &[1], &[]).await;
-        w.intend(&[&jobs[0]]).await;
-        w.settle(vec![
-            outcome(&jobs[0], Settled::Accepted, "250 2.0.0 ok"),
-            outcome(&jobs[1], Settled::SoftBounced, "452 4.2.2 full"),
-        ])
-        .await;
-        assert_eq!(w.number("SELECT soft_bounces FROM subscribers WHERE id = 1").await, 0);
-        assert_eq!(w.number("SELECT soft_bounces FROM subscribers WHERE id = 2").await, 4);
-        assert_eq!(w.number("SELECT COUNT(*) FROM suppressions").await, 0);
-        assert_eq!(w.counters(c).await, "10:=1 12:=1");
-        assert_eq!(w.number("SELECT COUNT(*) FROM attempts").await, 1, "an acceptance needs no history");
+        let full = OutcomeRecord {
+            reason: Some("mailbox_full".into()),
+            ..outcome(&jobs[0], Settled::SoftBounced, "552 5.2.2 full")
+        };
+        let mut unknown = OutcomeRecord {
+            reason: Some("undetermined".into()),
+            ..outcome(&jobs[1], Settled::SoftBounced, "550 gone fishing")
+        };
+        unknown.reply.as_mut().expect("a reply").key = "gone fishing".into();
+        w.settle(vec![full, unknown]).await;
+        assert_eq!(w.counters(c).await, "11:=1 12:=1");
+        assert_eq!(w.number("SELECT COUNT(*) FROM suppressions WHERE reason = 'hard_bounce'").await, 2);
+        assert_eq!(w.row(jobs[1].delivery).await.reason.as_deref(), Some("bad_address"));
         w.check_books(c).await;
     })
     .await;

@@ -5,6 +5,7 @@ use diesel::upsert::excluded;
 use tidings_domain::{DeliveryState, UnixMs};
 
 use super::commit::ReplyRecord;
+use super::counts::Owner;
 use super::outcomes::Ending;
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
@@ -36,7 +37,16 @@ pub(crate) fn record(conn: &mut AnyConn, endings: &[Ending], now: UnixMs) -> Sto
         }
     }
     for ((_, _, key), (ending, reply, n)) in groups {
-        write_group(conn, ending, reply, key, n, now)?;
+        let group = Grouped {
+            owner: ending.fact.owner(),
+            key: &key,
+            class: ending.reason().unwrap_or_default(),
+            code: reply.small_code(),
+            enhanced: reply.enhanced.as_deref(),
+            sample: &reply.text,
+            n,
+        };
+        add_to_group(conn, &group, now)?;
     }
     Ok(())
 }
@@ -109,25 +119,31 @@ fn write_last_words(conn: &mut AnyConn, ending: &Ending, reply: &ReplyRecord, no
     Ok(())
 }
 
-fn write_group(
-    conn: &mut AnyConn,
-    ending: &Ending,
-    reply: &ReplyRecord,
-    key: String,
-    n: i64,
-    now: UnixMs,
-) -> StoreResult<()> {
-    let sample = storable(&reply.text);
+/// Refusals that are alike.
+pub(super) struct Grouped<'a> {
+    pub owner: Owner,
+    /// The normalised text.
+    pub key: &'a str,
+    pub class: &'a str,
+    pub code: Option<i16>,
+    pub enhanced: Option<&'a str>,
+    pub sample: &'a str,
+    pub n: i64,
+}
+
+pub(super) fn add_to_group(conn: &mut AnyConn, group: &Grouped<'_>, now: UnixMs) -> StoreResult<()> {
+    let sample = storable(group.sample);
+    let key: String = storable(group.key).chars().take(MAX_KEY_CHARS).collect();
     let row = (
-        reply_groups::campaign_id.eq(ending.fact.campaign),
-        reply_groups::provider_id.eq(ending.fact.provider),
+        reply_groups::campaign_id.eq(group.owner.campaign),
+        reply_groups::provider_id.eq(group.owner.provider),
         reply_groups::text_key.eq(key),
-        reply_groups::workspace_id.eq(ending.fact.workspace),
-        reply_groups::class.eq(ending.reason().unwrap_or_default()),
-        reply_groups::reply_code.eq(reply.small_code()),
-        reply_groups::enhanced.eq(reply.enhanced.as_deref()),
+        reply_groups::workspace_id.eq(group.owner.workspace),
+        reply_groups::class.eq(group.class),
+        reply_groups::reply_code.eq(group.code),
+        reply_groups::enhanced.eq(group.enhanced),
         reply_groups::sample.eq(sample.as_ref()),
-        reply_groups::n.eq(n),
+        reply_groups::n.eq(group.n),
         reply_groups::first_at_ms.eq(now.0),
         reply_groups::last_at_ms.eq(now.0),
     );

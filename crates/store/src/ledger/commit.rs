@@ -134,7 +134,7 @@ impl Store {
     /// # Errors
     /// The transaction could not be committed: nothing of the batch holds, and no final dot may be written.
     pub async fn commit(&self, batch: LedgerBatch, now: UnixMs) -> StoreResult<CommitReport> {
-        self.write(move |conn| commit(conn, &batch, now)).await
+        self.write_again(move |conn| commit(conn, &batch, now)).await
     }
 }
 

@@ -28,7 +28,7 @@ impl Store {
     /// # Errors
     /// The transaction could not be committed; the cursor has not moved.
     pub async fn fan_out(&self, campaign: CampaignId, rows: i64, now: UnixMs) -> StoreResult<FanOut> {
-        self.write(move |conn| fan_out(conn, campaign, rows, now)).await
+        self.write_again(move |conn| fan_out(conn, campaign, rows, now)).await
     }
 }
 

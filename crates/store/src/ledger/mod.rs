@@ -18,7 +18,7 @@
 //! | C6 `Workspace::resend_in_doubt` | in doubt → deferred, due now | at a person's word only | C2 takes them |
 //! | [`Store::operate`](crate::Store::operate) | queued → deferred (held, moved), soft bounced, failed → deferred, open → cancelled | at an operator's word only, rows and counters | is run again |
 //! | C7 `Workspace::cancel`, [`Store::cancel_rows`](crate::Store::cancel_rows) | pending, queued, deferred → cancelled | the campaign first, its rows in bounded steps | [`Store::cancelled_with_rows`](crate::Store::cancelled_with_rows) |
-//! | C8 [`Store::record_late`](crate::Store::record_late) | accepted, in doubt → hard bounced, complained | row, counters, subscriber mark, suppression | the report is told again and changes nothing |
+//! | C8 [`Store::settle_reports`](crate::Store::settle_reports) | accepted, in doubt → hard bounced, soft bounced, failed, complained | row, counters, subscriber mark, suppression, and the end of the report that brought it | the report is still to be read |
 //!
 //! # What holds
 //!
@@ -47,7 +47,7 @@ mod fan_out;
 mod intents;
 mod late;
 mod launch;
-mod marks;
+pub(crate) mod marks;
 mod operate;
 mod outcomes;
 mod pause;
@@ -59,6 +59,7 @@ mod revision;
 mod step;
 mod test_message;
 mod unpushed;
+mod watch;
 mod work;
 
 pub use campaign::{ActiveCampaign, Applied};
@@ -68,7 +69,7 @@ pub use commit::{
 pub use counts::{CountKey, Miscount};
 pub use events::SYSTEM_ACTOR;
 pub use fan_out::FanOut;
-pub use late::{LateAnswer, LateKind, LateNews};
+pub use late::{Finding, LateNews};
 pub use launch::{Launch, Launched};
 pub use operate::{Operated, Operation, QueueFilter};
 pub use queueing::{OpenJob, QueuedJob};

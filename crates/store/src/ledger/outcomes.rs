@@ -1,18 +1,20 @@
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Nullable, SmallInt, Text};
-use tidings_domain::{CampaignState, DeliveryKind, DeliveryState, UnixMs};
+use diesel::sql_types::{BigInt, Nullable, SmallInt, Text};
+use tidings_domain::{BounceClass, CampaignState, DeliveryKind, DeliveryState, UnixMs, Word};
 
 use super::campaign::Standing;
 use super::commit::{OutcomeAnswer, OutcomeRecord, Settled};
 use super::counts::{Deltas, Owner};
+use super::late::FactsById;
 use super::step::Step;
 use super::{attempts, marks};
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::words::Code;
-use crate::{AnyConn, CampaignId, DeliveryId, ProviderId, StoreResult, SubscriberId, WorkspaceId};
+use crate::{AnyConn, CampaignId, DeliveryId, ProviderId, StoreResult, SubscriberId, WorkspaceId, bounce_rules};
 
 /// Records how attempts ended (C4): the rows, the history, the replies, and what follows for the subscribers.
 pub(crate) fn record(
@@ -26,6 +28,7 @@ pub(crate) fn record(
         return Ok(Vec::new());
     }
     let mut facts = load_facts(conn, outcomes)?;
+    let outcomes = &*with_labels(conn, outcomes, &facts)?;
     let mut answers = Vec::with_capacity(outcomes.len());
     let mut endings = Vec::with_capacity(outcomes.len());
     for outcome in outcomes {
@@ -48,6 +51,31 @@ pub(crate) fn record(
     Ok(answers)
 }
 
+/// Refusals that no rule knows, but a person does.
+fn with_labels<'a>(
+    conn: &mut AnyConn,
+    outcomes: &'a [OutcomeRecord],
+    facts: &HashMap<DeliveryId, Facts>,
+) -> StoreResult<Cow<'a, [OutcomeRecord]>> {
+    let unknown = BounceClass::Undetermined.as_str();
+    let ended = |o: &OutcomeRecord| o.settled == Settled::SoftBounced && o.reason.as_deref() == Some(unknown);
+    if !outcomes.iter().any(ended) {
+        return Ok(Cow::Borrowed(outcomes));
+    }
+    let mut outcomes = outcomes.to_vec();
+    for outcome in outcomes.iter_mut().filter(|o| ended(o)) {
+        let (Some(fact), Some(reply)) = (facts.get(&outcome.delivery), &outcome.reply) else { continue };
+        let Some(class) = bounce_rules::label(conn, fact.workspace, &reply.key)? else { continue };
+        outcome.reason = Some(class.to_string());
+        outcome.settled = match class.end() {
+            DeliveryState::HardBounced => Settled::HardBounced,
+            DeliveryState::Failed => Settled::Failed,
+            _ => Settled::SoftBounced,
+        };
+    }
+    Ok(Cow::Owned(outcomes))
+}
+
 /// The row as it stands before its outcome.
 #[derive(Queryable)]
 pub(crate) struct Facts {
@@ -61,7 +89,8 @@ pub(crate) struct Facts {
     pub first_attempt: Option<i64>,
     pub subscriber: Option<SubscriberId>,
     pub recipient: String,
-    pub has_soft_bounces: bool,
+    /// Since it stands so.
+    pub updated_at: i64,
 }
 
 impl Facts {
@@ -130,13 +159,12 @@ macro_rules! facts_text {
     ($ids:literal, $lock:literal) => {
         concat!(
             "SELECT d.id, d.workspace_id, d.campaign_id, d.provider_id, d.kind, d.state, d.attempt, d.first_attempt_at_ms, \
-             d.subscriber_id, d.recipient, COALESCE(s.soft_bounces > 0, FALSE) \
-             FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber_id WHERE d.id ", $ids, $lock
+             d.subscriber_id, d.recipient, d.updated_at_ms FROM deliveries d WHERE d.id ", $ids, $lock
         )
     };
 }
 
-fixed_sql!(OutcomeFacts -> (BigInt, BigInt, BigInt, BigInt, SmallInt, SmallInt, SmallInt, Nullable<BigInt>, Nullable<BigInt>, Text, Bool),
+fixed_sql!(OutcomeFacts -> (BigInt, BigInt, BigInt, BigInt, SmallInt, SmallInt, SmallInt, Nullable<BigInt>, Nullable<BigInt>, Text, BigInt),
     lite: facts_text!("IN (SELECT value FROM json_each(?))", ""),
     pg: facts_text!("= ANY(?)", " ORDER BY d.id FOR UPDATE OF d"));
 
@@ -146,10 +174,13 @@ fn load_facts(conn: &mut AnyConn, outcomes: &[OutcomeRecord]) -> StoreResult<Has
     Ok(rows.into_iter().map(|fact| (fact.id, fact)).collect())
 }
 
-/// The row as it stands, locked for this transaction.
-pub(crate) fn facts_of(conn: &mut AnyConn, id: DeliveryId) -> StoreResult<Option<Facts>> {
-    let rows: Vec<Facts> = on!(conn, |c| Fixed::<OutcomeFacts>::new([Bind::ids([id.0])]).load(c))?;
-    Ok(rows.into_iter().next())
+/// The rows as they stand, locked for this transaction in id order.
+pub(super) fn facts_of_all(conn: &mut AnyConn, ids: &BTreeSet<DeliveryId>) -> StoreResult<FactsById> {
+    if ids.is_empty() {
+        return Ok(FactsById::new());
+    }
+    let rows: Vec<Facts> = on!(conn, |c| Fixed::<OutcomeFacts>::new([Bind::ids(ids.iter().map(|id| id.0))]).load(c))?;
+    Ok(rows.into_iter().map(|fact| (fact.id, fact)).collect())
 }
 
 /// A refusal that comes back after its campaign was cancelled must not leave a row that waits for a next attempt.

@@ -2,9 +2,9 @@ use diesel::prelude::*;
 use tidings_domain::{CampaignState, UnixMs, Word};
 
 use super::campaign::Applied;
-use super::events;
+use super::{events, watch};
 use crate::schema::campaigns;
-use crate::{CampaignId, StoreResult, Workspace};
+use crate::{AnyConn, CampaignId, StoreResult, Workspace, WorkspaceId};
 
 impl Workspace {
     /// Pauses a launched campaign. When this returns, no intent commits any more; what is between its final dot and its
@@ -14,28 +14,7 @@ impl Workspace {
     /// The transaction could not be committed.
     pub async fn pause(&self, campaign: CampaignId, by: &str, reason: &str, now: UnixMs) -> StoreResult<Applied> {
         let (by, reason) = (by.to_owned(), reason.to_owned());
-        self.write(move |conn, workspace| {
-            let running = campaigns::table
-                .filter(campaigns::id.eq(campaign))
-                .filter(campaigns::workspace_id.eq(workspace))
-                .filter(campaigns::state.eq_any(active_words()))
-                .filter(campaigns::paused_at_ms.is_null());
-            let paused = diesel::update(running)
-                .set((
-                    campaigns::paused_at_ms.eq(now.0),
-                    campaigns::paused_by.eq(&by),
-                    campaigns::pause_reason.eq(&reason),
-                    campaigns::updated_at_ms.eq(now.0),
-                ))
-                .execute(conn)?;
-            if paused == 0 {
-                return Ok(Applied::LostRace);
-            }
-            let what = if reason.is_empty() { "paused".to_owned() } else { format!("paused: {reason}") };
-            events::record(conn, (workspace, campaign), &by, &what, now)?;
-            Ok(Applied::Yes)
-        })
-        .await
+        self.write(move |conn, workspace| pause(conn, (workspace, campaign), &by, &reason, now)).await
     }
 
     /// Lets a paused campaign go on, and takes its attention for dealt with.
@@ -62,6 +41,7 @@ impl Workspace {
             if resumed == 0 {
                 return Ok(Applied::LostRace);
             }
+            watch::begin_anew(conn, (workspace, campaign))?;
             events::record(conn, (workspace, campaign), &by, "resumed", now)?;
             Ok(Applied::Yes)
         })
@@ -81,6 +61,35 @@ impl Workspace {
         })
         .await
     }
+}
+
+/// Pauses inside a transaction.
+pub(super) fn pause(
+    conn: &mut AnyConn,
+    (workspace, campaign): (WorkspaceId, CampaignId),
+    by: &str,
+    reason: &str,
+    now: UnixMs,
+) -> StoreResult<Applied> {
+    let running = campaigns::table
+        .filter(campaigns::id.eq(campaign))
+        .filter(campaigns::workspace_id.eq(workspace))
+        .filter(campaigns::state.eq_any(active_words()))
+        .filter(campaigns::paused_at_ms.is_null());
+    let paused = diesel::update(running)
+        .set((
+            campaigns::paused_at_ms.eq(now.0),
+            campaigns::paused_by.eq(by),
+            campaigns::pause_reason.eq(reason),
+            campaigns::updated_at_ms.eq(now.0),
+        ))
+        .execute(conn)?;
+    if paused == 0 {
+        return Ok(Applied::LostRace);
+    }
+    let what = if reason.is_empty() { "paused".to_owned() } else { format!("paused: {reason}") };
+    events::record(conn, (workspace, campaign), by, &what, now)?;
+    Ok(Applied::Yes)
 }
 
 fn active_words() -> Vec<&'static str> {

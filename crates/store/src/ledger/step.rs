@@ -34,6 +34,11 @@ impl Step {
         if from.may_become(to) { Some(Self { from, to }) } else { None }
     }
 
+    /// Back to the acceptance, for a bounce whose report is read again: not an edge of the machine, but a mistake taken back.
+    pub(crate) const fn correct(from: DeliveryState) -> Option<Self> {
+        if from.is_bounce() { Some(Self { from, to: DeliveryState::Accepted }) } else { None }
+    }
+
     /// For the edges above: an illegal one does not compile.
     const fn known(from: DeliveryState, to: DeliveryState) -> Self {
         assert!(from.may_become(to));
