@@ -13,8 +13,8 @@ use tidings_store::{Heartbeat, Store};
 use tidings_web::{Ops, WebConfig, WebState, run_probes};
 use tidings_worker::import::Importer;
 use tidings_worker::{
-    Dispatcher, DispatcherMetrics, DispatcherOptions, Mends, Sender, SenderOptions, SenderParts, SenderStats,
-    SiteOptions, Sweeper, TargetOptions, now,
+    Dispatcher, DispatcherMetrics, DispatcherOptions, Mends, Postmaster, Sender, SenderOptions, SenderParts,
+    SenderStats, SiteOptions, Sweeper, TargetOptions, now,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -137,6 +137,9 @@ impl Running {
                 }
             }
             self.tasks.spawn(dispatcher.run(self.stop.clone()));
+            let stands_as = (!is_alone).then(|| id.clone());
+            let postmaster = Postmaster::new(self.store.clone(), Arc::clone(&self.keys), stands_as);
+            self.tasks.spawn(postmaster.run(self.stop.clone()));
         }
         let mut stats = Arc::<SenderStats>::default();
         if self.role.sends() {

@@ -81,6 +81,7 @@ fn site() -> Site {
     Site {
         public_url: "https://mail.shop.example".into(),
         bounce_domain: "bounce.shop.example".into(),
+        takes_unsubscribe_mails: false,
         list_id_host: "lists.shop.example".into(),
     }
 }

@@ -53,6 +53,8 @@ pub struct Site {
     pub public_url: String,
     /// Bounces come back to `b-…@` this domain.
     pub bounce_domain: String,
+    /// What arrives at that domain is read here, so that people can also unsubscribe by mail.
+    pub takes_unsubscribe_mails: bool,
     /// The host part of every List-Id (RFC 2919).
     pub list_id_host: String,
 }

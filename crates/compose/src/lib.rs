@@ -27,6 +27,6 @@ pub use finding::{Finding, Level};
 pub use footer::add_footer;
 pub use freeze::freeze;
 pub use keys::{Keys, SealError, TokenKind};
-pub use mailer::{Mailer, Message, Preview, RenderError};
+pub use mailer::{BOUNCE_PREFIX, Mailer, Message, Preview, RenderError, UNSUBSCRIBE_PREFIX};
 pub use preflight::preflight;
 pub use text::text_from_html;

@@ -12,6 +12,10 @@ use crate::{Content, Finding, Frozen, Keys, Level, Origin, Recipient, Site, Toke
 /// Header fields of one message beyond its constant ones.
 const HEADER_BYTES: usize = 1024;
 
+/// What stands before the token in a return path, and in the address of an unsubscribe mail.
+pub const BOUNCE_PREFIX: &str = "b-";
+pub const UNSUBSCRIBE_PREFIX: &str = "u-";
+
 /// A revision, compiled: makes the message of each recipient. `Sync`; share it in an `Arc` and keep it while its campaign runs.
 pub struct Mailer {
     engine: Engine,
@@ -22,6 +26,7 @@ pub struct Mailer {
     /// The field, when the subject has no tags.
     subject: Option<String>,
     bounce_domain: String,
+    takes_unsubscribe_mails: bool,
     reads_attributes: bool,
 }
 
@@ -77,6 +82,7 @@ impl Mailer {
             constant,
             skeleton: Skeleton::new(),
             bounce_domain: site.bounce_domain.clone(),
+            takes_unsubscribe_mails: site.takes_unsubscribe_mails,
             shared: Arc::new(Shared {
                 keys,
                 public_url: site.public_url.trim_end_matches('/').to_owned(),
@@ -112,7 +118,8 @@ impl Mailer {
         quoted_printable::encode(&html, &mut data);
         data.extend_from_slice(self.skeleton.after_html.as_bytes());
 
-        let mail_from = format!("b-{}@{}", keys.seal(TokenKind::Bounce, recipient.delivery), self.bounce_domain);
+        let mail_from =
+            format!("{BOUNCE_PREFIX}{}@{}", keys.seal(TokenKind::Bounce, recipient.delivery), self.bounce_domain);
         Ok(Message { mail_from, rcpt_to: address.as_str().to_owned(), data, message_id })
     }
 
@@ -155,11 +162,20 @@ impl Mailer {
         }
     }
 
-    /// RFC 2369 and, for the one click, RFC 8058 §3.1.
+    /// RFC 2369 and, for the one click, RFC 8058 §3.1. The address stands second: who can click shall not have to write.
     fn unsubscribe_fields(&self, delivery: i64) -> String {
-        let token = self.shared.keys.seal(TokenKind::Unsubscribe, delivery);
+        let keys = &self.shared.keys;
+        let token = keys.seal(TokenKind::Unsubscribe, delivery);
         let url = &self.shared.public_url;
-        format!("List-Unsubscribe: <{url}/u/{token}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")
+        let by_mail = match self.takes_unsubscribe_mails {
+            true => format!(
+                ",\r\n <mailto:{UNSUBSCRIBE_PREFIX}{}@{}?subject=unsubscribe>",
+                keys.seal(TokenKind::UnsubscribeMail, delivery),
+                self.bounce_domain
+            ),
+            false => String::new(),
+        };
+        format!("List-Unsubscribe: <{url}/u/{token}>{by_mail}\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")
     }
 }
 

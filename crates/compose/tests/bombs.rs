@@ -15,6 +15,7 @@ fn ends_with_a_sentence(html: String) {
     let site = Site {
         public_url: "https://m.example".into(),
         bounce_domain: "b.example".into(),
+        takes_unsubscribe_mails: false,
         list_id_host: "l.example".into(),
     };
     let keys = Arc::new(Keys::new(&[0; 32]));

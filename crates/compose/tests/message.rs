@@ -52,6 +52,7 @@ fn mailer(content: &Content) -> Mailer {
     let site = Site {
         public_url: "https://mail.shop.example".into(),
         bounce_domain: "bounce.shop.example".into(),
+        takes_unsubscribe_mails: false,
         list_id_host: "lists.shop.example".into(),
     };
     let frozen: Frozen = freeze(content).expect("a good draft");

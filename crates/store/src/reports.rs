@@ -117,15 +117,19 @@ impl Store {
         .await
     }
 
-    /// Whether a report with this key is kept already.
+    /// Which of these keys belong to reports that are kept already.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn knows_report(&self, dedup_key: String) -> StoreResult<bool> {
+    pub async fn known_reports(&self, keys: Vec<String>) -> StoreResult<Vec<String>> {
         self.read(move |conn| {
-            let found: Option<ReportId> =
-                reports::table.filter(reports::dedup_key.eq(dedup_key)).select(reports::id).first(conn).optional()?;
-            Ok(found.is_some())
+            let mut known = Vec::new();
+            for some in keys.chunks(MOST_IDS) {
+                let found: Vec<Option<String>> =
+                    reports::table.filter(reports::dedup_key.eq_any(some)).select(reports::dedup_key).load(conn)?;
+                known.extend(found.into_iter().flatten());
+            }
+            Ok(known)
         })
         .await
     }

@@ -1,5 +1,5 @@
 //! The loops of Tidings: the dispatcher fans campaigns out and feeds the queue, the sender makes attempts, the sweeper mends what a
-//! crash left, the importer reads files. Every loop has the one shape of [`run_until_stopped`].
+//! crash left, the importer reads files, the postmaster reads what came back. Every loop has the one shape of [`run_until_stopped`].
 //!
 //! Nothing here decides what a reply means (`bounce`), how SMTP is spoken (`delivery`) or how rows change (`store`): the loops only carry
 //! values between those rooms.
@@ -8,9 +8,10 @@ mod boot;
 mod clock;
 mod dispatcher;
 pub mod import;
+mod leadership;
 mod looping;
 mod metrics;
-mod reports;
+mod postmaster;
 mod sender;
 mod sweeper;
 
@@ -19,6 +20,6 @@ pub use clock::now;
 pub use dispatcher::{Dispatcher, DispatcherOptions, QUEUE_FACT};
 pub use looping::{Looping, Step, run_until_stopped};
 pub use metrics::{DispatcherMetrics, SenderMetrics};
-pub use reports::{Taken, take_report};
+pub use postmaster::{Postmaster, StoredMail};
 pub use sender::{Parts as SenderParts, Sender, SenderOptions, SenderStats, SiteOptions, TargetOptions};
 pub use sweeper::{Mends, Sweeper};

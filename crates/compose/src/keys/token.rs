@@ -21,12 +21,24 @@ pub enum TokenKind {
     Bounce,
     /// The Message-ID's left side, which comes back in bounces that quote nothing else.
     MessageId,
+    /// The local part of the address that an unsubscribe mail goes to (RFC 2369).
+    UnsubscribeMail,
+    /// A URL that an e-mail service posts to; it names the webhook, not a delivery.
+    Webhook,
 }
 
 impl TokenKind {
-    pub(super) const COUNT: usize = 6;
-    pub(super) const ALL: [Self; Self::COUNT] =
-        [Self::Open, Self::Click, Self::Unsubscribe, Self::View, Self::Bounce, Self::MessageId];
+    pub(super) const COUNT: usize = 8;
+    pub(super) const ALL: [Self; Self::COUNT] = [
+        Self::Open,
+        Self::Click,
+        Self::Unsubscribe,
+        Self::View,
+        Self::Bounce,
+        Self::MessageId,
+        Self::UnsubscribeMail,
+        Self::Webhook,
+    ];
 
     pub(super) const fn as_str(self) -> &'static str {
         match self {
@@ -36,12 +48,14 @@ impl TokenKind {
             Self::View => "view",
             Self::Bounce => "bounce",
             Self::MessageId => "message id",
+            Self::UnsubscribeMail => "unsubscribe mail",
+            Self::Webhook => "webhook",
         }
     }
 
     /// Mail systems may lower the case of what stands in an address; URLs keep it and are shorter in base 64.
     const fn is_in_address(self) -> bool {
-        matches!(self, Self::Bounce | Self::MessageId)
+        matches!(self, Self::Bounce | Self::MessageId | Self::UnsubscribeMail)
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) fn check_samples(draft: &Content, known: &BTreeSet<String>, findings:
     let site = Site {
         public_url: "https://mail.example".into(),
         bounce_domain: "b.example".into(),
+        takes_unsubscribe_mails: false,
         list_id_host: "l.example".into(),
     };
     let keys = Arc::new(Keys::new(&[0; 32]));

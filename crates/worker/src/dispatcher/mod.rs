@@ -3,14 +3,13 @@
 //! Every step reads its task from the ledger and commits what it did there, so that a kill at any line costs at most one chunk of
 //! repeated, idempotent work. The queue is told afterwards: losing it loses nothing.
 
-mod leadership;
 mod providers;
 mod shards;
 mod strays;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tidings_delivery::{ProviderTable, Resolver};
@@ -19,8 +18,8 @@ use tidings_queue::Queue;
 use tidings_store::{ActiveCampaign, CampaignId, DeliveryId, FanOut, QueuedJob, Store};
 use tokio_util::sync::CancellationToken;
 
+use crate::leadership::{Leadership, Standing};
 use crate::{DispatcherMetrics, Looping, Step, now, run_until_stopped};
-use leadership::{Leadership, Standing};
 use providers::Providers;
 use shards::Shards;
 use strays::Strays;
@@ -60,6 +59,9 @@ impl Default for DispatcherOptions {
     }
 }
 
+/// How often campaigns are judged by what comes back: a pause is a barrier, but it must be told first.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+
 pub struct Dispatcher {
     store: Store,
     queue: Queue,
@@ -72,6 +74,7 @@ pub struct Dispatcher {
     strays: Strays,
     /// Of the shared queue that this process has told everything.
     epoch: Option<u64>,
+    watched: Option<Instant>,
 }
 
 impl Dispatcher {
@@ -85,9 +88,20 @@ impl Dispatcher {
     ) -> Self {
         let providers = Providers::new(store.clone(), resolver, Arc::clone(&table));
         let shards = Shards::new(store.clone(), queue.clone(), table);
-        let leadership = options.stands_as.clone().map(|name| Leadership::new(store.clone(), name));
+        let leadership = options.stands_as.clone().map(|name| Leadership::of("dispatcher", store.clone(), name));
         let strays = Strays::new(store.clone(), queue.clone());
-        Self { store, queue, providers, shards, options, paused: HashMap::new(), leadership, strays, epoch: None }
+        Self {
+            store,
+            queue,
+            providers,
+            shards,
+            options,
+            paused: HashMap::new(),
+            leadership,
+            strays,
+            epoch: None,
+            watched: None,
+        }
     }
 
     pub async fn run(mut self, stop: CancellationToken) {
@@ -236,6 +250,18 @@ impl Dispatcher {
         self.paused.retain(|id, _| active.contains(id));
     }
 
+    /// Stops what bounces or is complained of too much.
+    async fn watch(&mut self) -> anyhow::Result<()> {
+        if self.watched.is_some_and(|at| at.elapsed() < WATCH_EVERY) {
+            return Ok(());
+        }
+        for (campaign, alarm) in self.store.watch_campaigns(now()).await.context("judging the campaigns")? {
+            tracing::warn!(%campaign, %alarm, paused = alarm.pauses(), "a campaign does harm");
+        }
+        self.watched = Some(Instant::now());
+        Ok(())
+    }
+
     async fn end_cancelled(&mut self) -> anyhow::Result<bool> {
         let mut any = false;
         for campaign in self.store.cancelled_with_rows(CANCELLED_CAMPAIGNS).await? {
@@ -271,6 +297,7 @@ impl Looping for Dispatcher {
             busy |= self.move_along(campaign).await.with_context(|| format!("campaign {}", campaign.id))?;
         }
         busy |= self.end_cancelled().await?;
+        self.watch().await?;
         Ok(if busy { Step::DidWork } else { Step::Idle })
     }
 }

@@ -61,6 +61,8 @@ impl Contents {
         let site = Site {
             public_url: self.site.public_url.clone(),
             bounce_domain: self.site.bounce_domain.clone().unwrap_or_else(|| from_domain.clone()),
+            // Named by the operator, its mail comes back to us; another domain's mail is its owner's.
+            takes_unsubscribe_mails: self.site.bounce_domain.is_some(),
             list_id_host: from_domain,
         };
         let content = Content {

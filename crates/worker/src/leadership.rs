@@ -4,7 +4,6 @@ use tidings_store::Store;
 
 use crate::now;
 
-const NAME: &str = "dispatcher";
 /// A leader that was silent for so long is replaced.
 const LEASE: Duration = Duration::from_secs(10);
 /// How often the leader speaks, and a standby looks.
@@ -18,17 +17,20 @@ pub enum Standing {
     StandsBy,
 }
 
-/// One dispatcher works for all. Two at once would do no harm, since every row is guarded by its state: they would only do the same twice.
+/// One process works for all. Two at once would do no harm, since every row is guarded by its state: they would only do the same twice.
 pub struct Leadership {
     store: Store,
+    /// Of what.
+    what: &'static str,
     name: String,
     leads: bool,
     looked: Option<Instant>,
 }
 
 impl Leadership {
-    pub fn new(store: Store, name: String) -> Self {
-        Self { store, name, leads: false, looked: None }
+    /// `what` is led by one process at a time, and this one is called `name`.
+    pub fn of(what: &'static str, store: Store, name: String) -> Self {
+        Self { store, what, name, leads: false, looked: None }
     }
 
     /// # Errors
@@ -39,13 +41,13 @@ impl Leadership {
         }
         let (led, ttl_ms) = (self.leads, i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX));
         self.leads = false;
-        let holds = self.store.hold_lease(NAME, &self.name, ttl_ms, now()).await?;
+        let holds = self.store.hold_lease(self.what, &self.name, ttl_ms, now()).await?;
         self.leads = holds;
         self.looked = Some(Instant::now());
         match (led, holds) {
             (true, true) => Ok(Standing::Leads),
             (false, true) => {
-                tracing::info!("this process leads the dispatching now");
+                tracing::info!(loop_name = self.what, "this process leads now");
                 Ok(Standing::TookOver)
             }
             (_, false) => Ok(Standing::StandsBy),
@@ -54,9 +56,9 @@ impl Leadership {
 
     pub async fn resign(&mut self) {
         if self.leads
-            && let Err(error) = self.store.release_lease(NAME, &self.name).await
+            && let Err(error) = self.store.release_lease(self.what, &self.name).await
         {
-            tracing::warn!(%error, "another dispatcher takes over when the lease has run out");
+            tracing::warn!(%error, "another process takes over when the lease has run out");
         }
         self.leads = false;
     }
