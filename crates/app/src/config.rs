@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 
+use crate::intake::ListenerConfig;
+
 /// One option: its key in the file, its variable, and what it means. `deploy/env.example` and the README are held to
 /// this table by a test.
 pub struct OptionDoc {
@@ -30,6 +32,9 @@ options! {
     "listen", "TIDINGS_LISTEN", "127.0.0.1:8080", "Address and port of the web server.";
     "public_url", "TIDINGS_PUBLIC_URL", "http://<listen>", "How browsers and recipients reach it. Links in mails are built from this, never from a request.";
     "bounce_domain", "TIDINGS_BOUNCE_DOMAIN", "(the From address's domain)", "Domain of return paths (VERP). Its MX must lead back to you.";
+    "intake_listen", "TIDINGS_INTAKE_LISTEN", "(off)", "Address and port of the SMTP listener for the bounce domain, such as 0.0.0.0:25.";
+    "intake_cert", "TIDINGS_INTAKE_CERT", "(no STARTTLS)", "Certificate chain of the SMTP listener, a PEM file.";
+    "intake_key", "TIDINGS_INTAKE_KEY", "(no STARTTLS)", "Its private key, a PEM file.";
     "ehlo_name", "TIDINGS_EHLO_NAME", "(this machine's host name)", "The name given in EHLO; should resolve to the sending IP and back.";
     "source_ip", "TIDINGS_SOURCE_IP", "(chosen by the system)", "Local address that direct deliveries leave from.";
     "nameservers", "TIDINGS_NAMESERVERS", "(the system's)", "Comma-separated ip:port of the resolvers to ask.";
@@ -66,6 +71,9 @@ struct Raw {
     listen: Option<String>,
     public_url: Option<String>,
     bounce_domain: Option<String>,
+    intake_listen: Option<String>,
+    intake_cert: Option<String>,
+    intake_key: Option<String>,
     ehlo_name: Option<String>,
     source_ip: Option<String>,
     nameservers: Option<String>,
@@ -91,6 +99,8 @@ pub struct Config {
     pub public_url: String,
     /// `None`: the return path stays within the From address's domain.
     pub bounce_domain: Option<String>,
+    /// `None`: no mail comes in by SMTP.
+    pub intake: Option<ListenerConfig>,
     pub ehlo_name: String,
     pub source_ip: Option<IpAddr>,
     pub nameservers: Vec<SocketAddr>,
@@ -154,6 +164,9 @@ impl Raw {
         take("TIDINGS_LISTEN", &mut self.listen);
         take("TIDINGS_PUBLIC_URL", &mut self.public_url);
         take("TIDINGS_BOUNCE_DOMAIN", &mut self.bounce_domain);
+        take("TIDINGS_INTAKE_LISTEN", &mut self.intake_listen);
+        take("TIDINGS_INTAKE_CERT", &mut self.intake_cert);
+        take("TIDINGS_INTAKE_KEY", &mut self.intake_key);
         take("TIDINGS_EHLO_NAME", &mut self.ehlo_name);
         take("TIDINGS_SOURCE_IP", &mut self.source_ip);
         take("TIDINGS_NAMESERVERS", &mut self.nameservers);
@@ -184,6 +197,7 @@ impl Raw {
             (1..=5000).contains(&max_connections),
             "max_connections is {max_connections}: it must be from 1 to 5000"
         );
+        let intake = check_intake(self.intake_listen.as_deref(), self.intake_cert, self.intake_key)?;
         let json_logs = match self.log_format.as_deref().unwrap_or("text") {
             "text" => false,
             "json" => true,
@@ -199,6 +213,7 @@ impl Raw {
             listen,
             public_url,
             bounce_domain: self.bounce_domain,
+            intake,
             ehlo_name: self.ehlo_name.unwrap_or_else(host_name),
             source_ip: self
                 .source_ip
@@ -225,6 +240,20 @@ impl Raw {
             data_dir,
         })
     }
+}
+
+fn check_intake(
+    listen: Option<&str>,
+    cert: Option<String>,
+    key: Option<String>,
+) -> anyhow::Result<Option<ListenerConfig>> {
+    let tls = match (cert, key) {
+        (Some(cert), Some(key)) => Some((cert.into(), key.into())),
+        (None, None) => None,
+        _ => bail!("intake_cert and intake_key belong together: set both, or neither"),
+    };
+    let listen = listen.map(|at| parse("intake_listen", at, "an address and port such as 0.0.0.0:25")).transpose()?;
+    Ok(listen.map(|listen| ListenerConfig { listen, tls }))
 }
 
 /// The text itself is never repeated in a message.

@@ -6,6 +6,7 @@ mod comparison;
 mod config;
 mod ground;
 mod instance;
+mod intake;
 mod runtime;
 mod sandbox_world;
 mod scene;
@@ -38,6 +39,8 @@ enum Command {
     Dispatcher(commands::serve::ServeArguments),
     /// Run only a worker: attempts. As many as you like, on any machine.
     Worker(commands::serve::ServeArguments),
+    /// Run only the intake: bounces, complaints and unsubscribe mails by SMTP and from mailboxes.
+    Intake(commands::serve::ServeArguments),
     /// Show the whole job on a sandbox of mail providers: nothing leaves this machine.
     Demo(commands::demo::DemoArguments),
     /// Import a CSV of subscribers into a list.
@@ -82,6 +85,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Web(arguments) => commands::serve::run(arguments, config?, ProcessRole::Web).await,
         Command::Dispatcher(arguments) => commands::serve::run(arguments, config?, ProcessRole::Dispatcher).await,
         Command::Worker(arguments) => commands::serve::run(arguments, config?, ProcessRole::Worker).await,
+        Command::Intake(arguments) => commands::serve::run(arguments, config?, ProcessRole::Intake).await,
         Command::Demo(arguments) => commands::demo::run(arguments, &config?).await,
         Command::Import(arguments) => commands::import::run(arguments, config?).await,
         Command::SignInLink(arguments) => commands::sign_in_link::run(arguments, config?).await,

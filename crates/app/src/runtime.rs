@@ -14,13 +14,14 @@ use tidings_web::{Ops, WebConfig, WebState, run_probes};
 use tidings_worker::import::Importer;
 use tidings_worker::{
     Dispatcher, DispatcherMetrics, DispatcherOptions, Mends, Postmaster, Sender, SenderOptions, SenderParts,
-    SenderStats, SiteOptions, Sweeper, TargetOptions, now,
+    SenderStats, SiteOptions, StoredMail, Sweeper, TargetOptions, now,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::ground::{Ground, Held};
+use crate::intake::Listener;
 
 /// The importer's name on its leases: the same at each start, so that an import goes on at once after a kill. The lock on the data folder
 /// makes sure that there is one.
@@ -105,6 +106,7 @@ impl Running {
             tasks: TaskTracker::new(),
             _held: ground.held,
         };
+        running.start_intake(config)?;
         running.ops = Arc::new(running.start_loops(config, tuning).await?);
         running.probes = probes.map(|listener| running.start_probes(listener));
         if let Some(listener) = listener {
@@ -157,7 +159,7 @@ impl Running {
             self.tasks.spawn(Importer::new(self.store.clone(), name).run(self.stop.clone()));
         }
         let mends = match (is_alone, self.role) {
-            (_, ProcessRole::Web) => Mends::Nothing,
+            (_, ProcessRole::Web | ProcessRole::Intake) => Mends::Nothing,
             (true, _) => Mends::Leases,
             (false, _) => Mends::LeasesAndSilence,
         };
@@ -165,6 +167,21 @@ impl Running {
         let sweeper = Sweeper { store: self.store.clone(), queue: self.queue.clone(), stats, identity, mends };
         self.tasks.spawn(sweeper.run(self.stop.clone()));
         Ok(ops)
+    }
+
+    /// The ways in. What arrives before the postmaster runs waits for it in the database.
+    fn start_intake(&self, config: &Config) -> anyhow::Result<()> {
+        if !self.role.takes_mail() {
+            return Ok(());
+        }
+        let (store, domain) = (self.store.clone(), config.bounce_domain.as_deref());
+        let mailroom = StoredMail::new(store, Arc::clone(&self.keys), domain);
+        if let Some(listener) = &config.intake {
+            let listener = Listener::open(config, listener, mailroom)?;
+            tracing::info!(address = %listener.address()?, "mail for the bounce domain is taken");
+            self.tasks.spawn(listener.run(self.stop.clone()));
+        }
+        Ok(())
     }
 
     fn sender(&self, config: &Config, resolver: Resolver, options: SenderOptions) -> anyhow::Result<Sender> {

@@ -10,6 +10,8 @@ words! {
         Dispatcher = "dispatcher",
         /// Attempts.
         Worker = "worker",
+        /// Takes the mail of the bounce domain: its SMTP listener, and mailboxes.
+        Intake = "intake",
     }
 }
 
@@ -24,6 +26,12 @@ impl ProcessRole {
     #[must_use]
     pub fn dispatches(self) -> bool {
         matches!(self, Self::Serve | Self::Dispatcher)
+    }
+
+    /// It takes bounces, complaints and unsubscribe mails.
+    #[must_use]
+    pub fn takes_mail(self) -> bool {
+        matches!(self, Self::Serve | Self::Intake)
     }
 
     #[must_use]
