@@ -156,9 +156,8 @@ fn is_expected(expectation: Expectation, state: DeliveryState) -> bool {
 }
 
 async fn is_marked(workspace: &Workspace, address: &str) -> anyhow::Result<bool> {
-    let domain = address.rsplit('@').next().unwrap_or_default();
     let subscriber = workspace.subscriber_by_email(address.to_owned()).await?;
-    let suppressed = workspace.suppressions_of(address.to_owned(), domain.to_owned(), now()).await?;
+    let suppressed = workspace.suppressions_of(address.to_owned(), now()).await?;
     let bounced = subscriber.is_some_and(|s| s.status == SubscriberStatus::Bounced);
     Ok(bounced && suppressed.iter().any(|s| s.reason == SuppressionReason::HardBounce))
 }

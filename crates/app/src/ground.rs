@@ -6,7 +6,7 @@ use anyhow::{Context, bail, ensure};
 use tidings_compose::Keys;
 use tidings_domain::ProcessRole;
 use tidings_queue::{Queue, QueueOptions, RedisOptions};
-use tidings_store::{Alone, Store, StoreError, StoreOptions};
+use tidings_store::{Alone, Store, StoreError, StoreOptions, SuppressionKey};
 use tidings_worker::recover;
 
 use crate::config::Config;
@@ -48,7 +48,7 @@ impl Ground {
             ),
             held => held.with_context(|| cannot_open(config))?,
         };
-        let store = open_store(config, false).await?;
+        let store = open_store(config, &instance, false).await?;
         let keys = keys(&store, &instance).await?;
         recover(&store).await.context("recovering the ledger")?;
         store.replace_fact(tidings_worker::QUEUE_FACT, "embedded".to_owned()).await?;
@@ -62,7 +62,7 @@ impl Ground {
             "REDIS_URL is set, but the database is an SQLite file, which one process owns alone. Set DATABASE_URL=postgres://… as well, or unset REDIS_URL"
         );
         let instance = Instance::share(&config.data_dir, config.secret_key)?;
-        let store = open_store(config, true).await?;
+        let store = open_store(config, &instance, true).await?;
         let keys = keys(&store, &instance).await?;
         let mut options = RedisOptions::new(url);
         options.prefix.clone_from(&config.redis_prefix);
@@ -73,8 +73,14 @@ impl Ground {
     }
 }
 
-async fn open_store(config: &Config, has_shared_queue: bool) -> anyhow::Result<Store> {
-    let options = StoreOptions { has_shared_queue, ..StoreOptions::default() };
+/// How every command opens the store: with the key of its hashes, or erased people would be forgotten.
+pub fn store_options(instance: &Instance) -> StoreOptions {
+    let suppression_key = SuppressionKey::new(Keys::new(&instance.key).suppression_key());
+    StoreOptions { suppression_key, ..StoreOptions::default() }
+}
+
+async fn open_store(config: &Config, instance: &Instance, has_shared_queue: bool) -> anyhow::Result<Store> {
+    let options = StoreOptions { has_shared_queue, ..store_options(instance) };
     Store::open(&config.database_url, options).await.with_context(|| cannot_open(config))
 }
 

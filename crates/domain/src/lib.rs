@@ -2,6 +2,7 @@
 //! an argument. Types are made by parsing, so that a value that exists is a value that is valid.
 
 mod address;
+mod address_pattern;
 mod attempt;
 mod audience;
 mod bounce_rules;
@@ -19,12 +20,14 @@ mod report;
 mod retry;
 mod route;
 mod suppression;
+mod suppression_entry;
 mod time;
 mod verdict;
 mod windows;
 mod word;
 
 pub use address::{AddressError, EmailAddress, MAX_ADDRESS_OCTETS};
+pub use address_pattern::{AddressPattern, MAX_WILDCARDS, PatternError};
 pub use attempt::{Attempt, Outcome, Peer, Phase, Problem, TlsUse};
 pub use audience::Audience;
 pub use bounce_rules::{BounceAction, BounceLimits, BounceRules, ReportEffect};
@@ -42,6 +45,7 @@ pub use report::{FeedbackType, ReportKind, ReportedAction, Service};
 pub use retry::{RetryPolicy, RetryVerdict};
 pub use route::{RouteKind, RouteTls, SubscriptionStatus};
 pub use suppression::{SubscriberStatus, SuppressionKind, SuppressionReason};
+pub use suppression_entry::{EntryError, SuppressionEntry};
 pub use time::UnixMs;
 pub use verdict::{BounceClass, Consequence, Knob, Verdict};
 pub use windows::{Alarm, Sums, WINDOW_MESSAGES, Windows};

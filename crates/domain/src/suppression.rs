@@ -27,10 +27,18 @@ impl SuppressionReason {
 }
 
 words! {
-    /// What a suppression names.
+    /// What a suppression names. Ordered from the most to the least exact: of several, the first explains the silence.
     pub enum SuppressionKind {
         Address = "address",
+        /// An address that is kept as a keyed hash of ours, because its person was erased.
+        Hash = "hash",
+        /// A list of another platform: MD5 of the address in lower case, in hex.
+        Md5 = "md5",
+        /// The same by SHA-256.
+        Sha256 = "sha256",
         Domain = "domain",
+        /// A glob over the whole address, as [`crate::AddressPattern`] reads it.
+        Pattern = "pattern",
     }
 }
 

@@ -3,19 +3,28 @@
 //! It follows the same rules as fan-out, which freezes the real audience at launch: a person counts once, an excluded
 //! list wins over an included one, and a suppressed address is never sent to.
 
+use std::collections::HashMap;
+
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Bool};
-use tidings_domain::{Audience, UnixMs};
+use diesel::sql_types::{BigInt, Bool, Text};
+use tidings_domain::{Audience, Lane, UnixMs};
 
-use crate::schema::{imports, list_counts, lists, subscribers, suppressions};
-use crate::{AnyConn, ListId, StoreResult, Workspace, WorkspaceId};
+use crate::schema::{imports, list_counts, lists, subscribers, subscriptions, suppressions};
+use crate::stops::{Hits, Stops};
+use crate::{AnyConn, ListId, StoreResult, SubscriberId, Workspace, WorkspaceId};
 
 /// How many of the newest subscribers are looked at for the names of their attributes.
 const ATTRIBUTE_SAMPLE_ROWS: i64 = 500;
 /// How many of the newest imports are looked at for the names of their columns.
 const IMPORT_SAMPLE_ROWS: i64 = 50;
+
+/// People whose address a forecast holds against patterns, hashes and scoped entries, at most: of more, every second, third, … is
+/// asked and stands for the others.
+const PEOPLE_ASKED: i64 = 100_000;
+/// People of one look-up.
+const PEOPLE_AT_ONCE: usize = 5_000;
 
 #[derive(QueryableByName)]
 struct Count {
@@ -25,11 +34,13 @@ struct Count {
 
 impl Workspace {
     /// What the lists would come to now. Costs one probe for each subscription on all but the largest included list, on
-    /// the excluded lists, and for each suppression; one included list alone costs nothing.
+    /// the excluded lists, and for each suppression; one included list alone costs nothing. Where there are patterns, hashes or
+    /// scoped entries, it costs a look at every subscriber too, and their share of more than 100,000 people is an estimate.
     ///
     /// # Errors
     /// The database's own.
     pub async fn audience(&self, include: Vec<ListId>, exclude: Vec<ListId>, now: UnixMs) -> StoreResult<Audience> {
+        let key = self.suppression_key();
         self.read(move |conn, ws| {
             let exclude = own_lists(conn, ws, &exclude)?;
             let mut include = own_lists(conn, ws, &include)?;
@@ -37,12 +48,16 @@ impl Workspace {
             if include.is_empty() {
                 return Ok(Audience::default());
             }
-            Ok(Audience {
+            let mut audience = Audience {
                 subscriptions: include.iter().map(|(_, n)| n).sum(),
                 duplicates: duplicates(conn, &include)?,
                 excluded: excluded(conn, &include, &exclude)?,
-                suppressed: suppressed(conn, ws, &include, &exclude, now)?,
-            })
+                suppressed: 0,
+            };
+            let stops = Stops::special(conn, ws, key, now)?;
+            let asked = Asked { ws, include: &include, exclude: &exclude, now };
+            audience.suppressed = asked.suppressed(conn, stops, audience.people())?;
+            Ok(audience)
         })
         .await
     }
@@ -156,52 +171,119 @@ fn excluded(conn: &mut AnyConn, include: &[SizedList], exclude: &[SizedList]) ->
     )
 }
 
-/// Whose address, or domain, is suppressed, and whose mailbox is known not to work: each person once.
-fn suppressed(
-    conn: &mut AnyConn,
+/// The lists of a draft, smallest first.
+struct Asked<'a> {
     ws: WorkspaceId,
-    include: &[SizedList],
-    exclude: &[SizedList],
+    include: &'a [SizedList],
+    exclude: &'a [SizedList],
     now: UnixMs,
-) -> StoreResult<i64> {
-    let mut in_audience = subscribed_to(include, "s.id");
-    if !exclude.is_empty() {
-        in_audience = format!("{in_audience} AND NOT {}", subscribed_to(exclude, "s.id"));
-    }
-    let rule = |kind: &str| {
-        format!(
-            "p.workspace_id = {ws} AND p.kind = '{kind}' AND (p.expires_at_ms IS NULL OR p.expires_at_ms > {})",
-            now.0
-        )
-    };
-    let (address, domain) = (rule("address"), rule("domain"));
-    let not_by_address = format!("NOT EXISTS (SELECT 1 FROM suppressions p WHERE {address} AND p.value = s.email)");
-    let mut n = count(
-        conn,
-        format!(
-            "SELECT COUNT(*) AS n FROM suppressions p JOIN subscribers s ON s.workspace_id = {ws} AND s.email = p.value \
-             WHERE {address} AND {in_audience}"
-        ),
-    )?;
-    let mut not_by_domain = "TRUE".to_owned();
-    if has_domain_rules(conn, ws)? {
+}
+
+impl Asked<'_> {
+    /// Whose address, or domain, is suppressed, whose mailbox is known not to work, and whom an entry of another kind or scope stops: each
+    /// person once.
+    fn suppressed(&self, conn: &mut AnyConn, stops: Option<Stops>, people: i64) -> StoreResult<i64> {
+        let (ws, in_audience) = (self.ws, self.in_audience());
+        let rule = |kind: &str| {
+            format!(
+                "p.workspace_id = {ws} AND p.kind = '{kind}' AND p.list_id = 0 AND p.lane = -1 \
+                 AND (p.expires_at_ms IS NULL OR p.expires_at_ms > {})",
+                self.now.0
+            )
+        };
+        let (address, domain) = (rule("address"), rule("domain"));
+        let not_by_address = format!("NOT EXISTS (SELECT 1 FROM suppressions p WHERE {address} AND p.value = s.email)");
+        let mut n = count(
+            conn,
+            format!(
+                "SELECT COUNT(*) AS n FROM suppressions p JOIN subscribers s ON s.workspace_id = {ws} AND s.email = p.value \
+                 WHERE {address} AND {in_audience}"
+            ),
+        )?;
+        let mut not_by_domain = "TRUE".to_owned();
+        if has_domain_rules(conn, ws)? {
+            n += count(
+                conn,
+                format!(
+                    "SELECT COUNT(*) AS n FROM subscribers s JOIN suppressions p ON p.value = s.domain \
+                     WHERE s.workspace_id = {ws} AND {domain} AND {not_by_address} AND {in_audience}"
+                ),
+            )?;
+            not_by_domain = format!("NOT EXISTS (SELECT 1 FROM suppressions p WHERE {domain} AND p.value = s.domain)");
+        }
         n += count(
             conn,
             format!(
-                "SELECT COUNT(*) AS n FROM subscribers s JOIN suppressions p ON p.value = s.domain \
-                 WHERE s.workspace_id = {ws} AND {domain} AND {not_by_address} AND {in_audience}"
+                "SELECT COUNT(*) AS n FROM subscribers s WHERE s.workspace_id = {ws} AND s.status <> 'active' \
+                 AND {not_by_address} AND {not_by_domain} AND {in_audience}"
             ),
         )?;
-        not_by_domain = format!("NOT EXISTS (SELECT 1 FROM suppressions p WHERE {domain} AND p.value = s.domain)");
+        if let Some(stops) = stops {
+            let plain = format!("s.status = 'active' AND {not_by_address} AND {not_by_domain} AND {in_audience}");
+            n += self.special(conn, &stops, &plain, people)?;
+        }
+        Ok(n)
     }
-    n += count(
-        conn,
-        format!(
-            "SELECT COUNT(*) AS n FROM subscribers s WHERE s.workspace_id = {ws} AND s.status <> 'active' \
-             AND {not_by_address} AND {not_by_domain} AND {in_audience}"
-        ),
-    )?;
-    Ok(n)
+
+    fn in_audience(&self) -> String {
+        let included = subscribed_to(self.include, "s.id");
+        match self.exclude {
+            [] => included,
+            exclude => format!("{included} AND NOT {}", subscribed_to(exclude, "s.id")),
+        }
+    }
+
+    /// Of those who would get it as far as the plain entries go, how many another entry stops.
+    fn special(&self, conn: &mut AnyConn, stops: &Stops, plain: &str, people: i64) -> StoreResult<i64> {
+        let (ws, stride) = (self.ws, 1 + people / PEOPLE_ASKED);
+        let named = match stops.needs_every_address() {
+            true => "TRUE".to_owned(),
+            false => format!(
+                "EXISTS (SELECT 1 FROM suppressions x WHERE x.workspace_id IN (0, {ws}) \
+                 AND ((x.kind = 'address' AND x.value = s.email) OR (x.kind = 'domain' AND x.value = s.domain)))"
+            ),
+        };
+        let (mut after, mut stopped) = (0, 0);
+        loop {
+            let some: Vec<PersonRow> = sql_query(format!(
+                "SELECT s.id, s.email FROM subscribers s WHERE s.workspace_id = {ws} AND s.id > {after} AND s.id % {stride} = 0 \
+                 AND {named} AND {plain} ORDER BY s.id LIMIT {PEOPLE_AT_ONCE}"
+            ))
+            .load(conn)?;
+            let Some(last) = some.last() else { return Ok(stopped * stride) };
+            after = last.id;
+            stopped += self.stopped(conn, stops, &some)?;
+        }
+    }
+
+    fn stopped(&self, conn: &mut AnyConn, stops: &Stops, some: &[PersonRow]) -> StoreResult<i64> {
+        let found = stops.among(conn, some.iter().map(|person| person.email.as_str()))?;
+        let unsure = |hits: &Hits| hits.of_lane(Lane::Bulk).is_none() && hits.needs_lists();
+        let asked: Vec<SubscriberId> =
+            found.iter().filter(|(_, hits)| unsure(hits)).map(|(at, _)| SubscriberId(some[*at].id)).collect();
+        let included: Vec<i64> = self.include.iter().map(|(list, _)| *list).collect();
+        let pairs: Vec<(i64, ListId)> = subscriptions::table
+            .filter(subscriptions::subscriber_id.eq_any(asked))
+            .filter(subscriptions::list_id.eq_any(included))
+            .filter(subscriptions::status.eq("subscribed"))
+            .select((subscriptions::subscriber_id, subscriptions::list_id))
+            .load(conn)?;
+        let mut lists: HashMap<i64, Vec<ListId>> = HashMap::new();
+        pairs.into_iter().for_each(|(person, list)| lists.entry(person).or_default().push(list));
+        let stands = |at: usize, hits: &Hits| {
+            let by = lists.get(&some[at].id).map_or(&[][..], Vec::as_slice);
+            hits.of_campaign(Lane::Bulk, by).is_some()
+        };
+        Ok(found.iter().filter(|(at, hits)| stands(**at, hits)).count() as i64)
+    }
+}
+
+#[derive(QueryableByName)]
+struct PersonRow {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = Text)]
+    email: String,
 }
 
 /// Domain rules cost a walk over the subscribers; most workspaces have none.

@@ -14,6 +14,9 @@ pub enum StoreError {
     Migrate(String),
     #[error("a stored value cannot be read: {0}")]
     Corrupt(String),
+    /// One more than the bound allows: what, and the bound.
+    #[error("there are {1} {0} already, which is the most that can be")]
+    Full(&'static str, i64),
     #[error("the database task was stopped")]
     Stopped,
 }
@@ -44,7 +47,7 @@ impl StoreError {
     pub fn is_about_content(&self) -> bool {
         use diesel::result::{DatabaseErrorKind as Kind, Error};
         match self {
-            Self::NotFound | Self::Exists(_) | Self::Corrupt(_) => true,
+            Self::NotFound | Self::Exists(_) | Self::Corrupt(_) | Self::Full(..) => true,
             Self::Query(Error::DatabaseError(kind, _)) => {
                 matches!(kind, Kind::CheckViolation | Kind::NotNullViolation | Kind::ForeignKeyViolation)
             }

@@ -48,6 +48,11 @@ pub(crate) enum Bind {
         list: Vec<i64>,
         json: String,
     },
+    /// A set of texts, in the same way.
+    Texts {
+        list: Vec<String>,
+        json: String,
+    },
 }
 
 impl Bind {
@@ -63,6 +68,12 @@ impl Bind {
         }
         json.push(']');
         Self::Ids { list, json }
+    }
+
+    pub(crate) fn texts(texts: impl IntoIterator<Item = String>) -> Self {
+        let list: Vec<String> = texts.into_iter().collect();
+        let json = serde_json::Value::from_iter(list.iter().map(String::as_str)).to_string();
+        Self::Texts { list, json }
     }
 }
 
@@ -102,7 +113,7 @@ impl<S: Sql> QueryFragment<Sqlite> for Fixed<S> {
                     Some(Bind::MaybeInt(n)) => out.push_bind_param::<Nullable<BigInt>, _>(n)?,
                     Some(Bind::MaybeText(text)) => out.push_bind_param::<Nullable<Text>, _>(text)?,
                     Some(Bind::Text(text)) => out.push_bind_param::<Text, _>(text)?,
-                    Some(Bind::Ids { json, .. }) => out.push_bind_param::<Text, _>(json)?,
+                    Some(Bind::Ids { json, .. } | Bind::Texts { json, .. }) => out.push_bind_param::<Text, _>(json)?,
                     None => {}
                 }
             }
@@ -123,6 +134,7 @@ impl<S: Sql> QueryFragment<Pg> for Fixed<S> {
                     Some(Bind::MaybeText(text)) => out.push_bind_param::<Nullable<Text>, _>(text)?,
                     Some(Bind::Text(text)) => out.push_bind_param::<Text, _>(text)?,
                     Some(Bind::Ids { list, .. }) => out.push_bind_param::<Array<BigInt>, _>(list)?,
+                    Some(Bind::Texts { list, .. }) => out.push_bind_param::<Array<Text>, _>(list)?,
                     None => {}
                 }
             }

@@ -11,10 +11,11 @@ use tidings_domain::{ImportState, ImportTransition, RejectKind, SubscriptionStat
 
 use crate::import_people::{Known, Person, insert_new, known, subscribe_known, update_known};
 use crate::schema::{imports, suppressions};
+use crate::stops::{Hit, Stops};
 use crate::words::Db;
 use crate::{
-    AnyConn, Checkpoint, ImportCounts, ImportId, ImportRow, ImportRows, ListId, NewReject, RecordPlace, Store,
-    StoreResult, WorkspaceId, import_rejects, imports as import_table, list_counts,
+    AnyConn, Checkpoint, ImportCounts, ImportId, ImportRow, ImportRows, ListId, NewReject, RecordPlace, Scope, Store,
+    StoreResult, SuppressionKey, WorkspaceId, import_rejects, imports as import_table, list_counts,
 };
 
 /// Values of one IN list when suppressions are looked up.
@@ -76,11 +77,12 @@ impl Store {
     /// # Errors
     /// The database's own; then nothing was written and the same slice may be tried again.
     pub async fn commit_import_slice(&self, slice: ImportSlice, now: UnixMs) -> StoreResult<SliceResult> {
+        let key = self.suppression_key();
         self.write(move |conn| {
             if !advance(conn, &slice, now)? {
                 return refusal(conn, &slice);
             }
-            let counts = write_rows(conn, &slice, now)?;
+            let counts = write_rows(conn, &slice, key, now)?;
             add_counts(conn, &slice, counts)?;
             if slice.is_last {
                 import_table::step(conn, slice.import, ImportTransition::Finish, now)?;
@@ -131,9 +133,9 @@ fn add_counts(conn: &mut AnyConn, slice: &ImportSlice, n: ImportCounts) -> Store
     Ok(())
 }
 
-fn write_rows(conn: &mut AnyConn, slice: &ImportSlice, now: UnixMs) -> StoreResult<ImportCounts> {
+fn write_rows(conn: &mut AnyConn, slice: &ImportSlice, key: SuppressionKey, now: UnixMs) -> StoreResult<ImportCounts> {
     let rows: Vec<ImportRow<'_>> = slice.rows.range(slice.range.clone()).collect();
-    let blocked = Blocked::among(conn, slice.workspace, &rows, now)?;
+    let blocked = Blocked::among(conn, slice, &rows, key, now)?;
     let mut rejects = Rejects::default();
     let people = people(&rows, &blocked, &mut rejects, slice);
 
@@ -193,7 +195,7 @@ impl Rejects {
 /// Rows by address, each address once, without the suppressed ones.
 fn people<'a>(
     rows: &'a [ImportRow<'a>],
-    blocked: &Blocked,
+    blocked: &Blocked<'_>,
     rejects: &mut Rejects,
     slice: &ImportSlice,
 ) -> Vec<Person<'a>> {
@@ -232,41 +234,36 @@ fn merged_attributes(rows: &[ImportRow<'_>]) -> String {
     serde_json::Value::Object(all).to_string()
 }
 
-/// The suppressed addresses and domains among a slice's rows.
-struct Blocked {
-    values: HashSet<String>,
+/// The suppressed addresses among a slice's rows: of all mail, or of the list that they are to join.
+struct Blocked<'a> {
+    emails: HashSet<&'a str>,
 }
 
-impl Blocked {
-    fn among(conn: &mut AnyConn, ws: WorkspaceId, rows: &[ImportRow<'_>], now: UnixMs) -> StoreResult<Self> {
-        let own = suppressions::workspace_id.eq(ws);
-        let any: bool = diesel::select(diesel::dsl::exists(suppressions::table.filter(own))).get_result(conn)?;
-        let mut values = HashSet::new();
-        if !any {
-            return Ok(Self { values });
+impl<'a> Blocked<'a> {
+    fn among(
+        conn: &mut AnyConn,
+        slice: &ImportSlice,
+        rows: &[ImportRow<'a>],
+        key: SuppressionKey,
+        now: UnixMs,
+    ) -> StoreResult<Self> {
+        let own = suppressions::workspace_id.eq(slice.workspace);
+        let plain: bool = diesel::select(diesel::dsl::exists(suppressions::table.filter(own))).get_result(conn)?;
+        if !plain && Stops::special(conn, slice.workspace, key, now)?.is_none() {
+            return Ok(Self { emails: HashSet::new() });
         }
-        let emails: Vec<&str> = rows.iter().map(|r| r.email).collect();
-        let domains: HashSet<&str> = rows.iter().map(|r| r.domain).collect();
-        let domains: Vec<&str> = domains.into_iter().collect();
-        for (kind, asked) in [("address", emails), ("domain", domains)] {
-            for some in asked.chunks(LOOKUP_AT_ONCE) {
-                let alive = suppressions::expires_at_ms.is_null().or(suppressions::expires_at_ms.gt(now.0));
-                let found: Vec<String> = suppressions::table
-                    .filter(suppressions::workspace_id.eq(ws))
-                    .filter(suppressions::kind.eq(kind))
-                    .filter(suppressions::value.eq_any(some))
-                    .filter(alive.assume_not_null())
-                    .select(suppressions::value)
-                    .load(conn)?;
-                values.extend(found);
-            }
+        let stops = Stops::all(conn, slice.workspace, key, now)?;
+        let stands = |hit: &Hit| matches!(hit.scope, Scope::All) || hit.scope == Scope::List(slice.list);
+        let mut emails = HashSet::new();
+        for some in rows.chunks(LOOKUP_AT_ONCE) {
+            let found = stops.among(conn, some.iter().map(|row| row.email))?;
+            emails.extend(found.iter().filter(|(_, hits)| hits.iter().any(stands)).map(|(at, _)| some[*at].email));
         }
-        Ok(Self { values })
+        Ok(Self { emails })
     }
 
-    /// No domain contains an @ and every address does, so one set holds both.
     fn holds(&self, row: &ImportRow<'_>) -> bool {
-        !self.values.is_empty() && (self.values.contains(row.email) || self.values.contains(row.domain))
+        !self.emails.is_empty() && self.emails.contains(row.email)
     }
 }
 

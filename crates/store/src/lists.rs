@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use tidings_domain::{CampaignState, SubscriptionStatus, UnixMs};
 
-use crate::schema::{campaign_lists, campaigns, list_counts, lists};
+use crate::schema::{campaign_lists, campaigns, list_counts, lists, suppressions};
 use crate::words::Db;
 use crate::{ListId, StoreError, StoreResult, Workspace, WorkspaceId};
 
@@ -127,7 +127,11 @@ impl Workspace {
             let row = lists::table.filter(lists::workspace_id.eq(ws)).filter(lists::id.eq(id));
             match diesel::delete(row).execute(conn)? {
                 0 => Err(StoreError::NotFound),
-                _ => Ok(DeletedList::Deleted),
+                _ => {
+                    let scoped = suppressions::table.filter(suppressions::workspace_id.eq(ws));
+                    diesel::delete(scoped.filter(suppressions::list_id.eq(id.0))).execute(conn)?;
+                    Ok(DeletedList::Deleted)
+                }
             }
         })
         .await

@@ -186,6 +186,69 @@ diesel::table! {
         delivery_id -> Nullable<BigInt>,
         created_at_ms -> BigInt,
         expires_at_ms -> Nullable<BigInt>,
+        list_id -> BigInt,
+        lane -> SmallInt,
+    }
+}
+
+diesel::table! {
+    suppression_specials (workspace_id, kind) {
+        workspace_id -> BigInt,
+        kind -> Text,
+    }
+}
+
+diesel::table! {
+    suppression_events (id) {
+        id -> BigInt,
+        workspace_id -> BigInt,
+        at_ms -> BigInt,
+        who -> Text,
+        action -> Text,
+        kind -> Text,
+        value -> Text,
+        scope -> Text,
+        reason -> Text,
+        note -> Text,
+    }
+}
+
+diesel::table! {
+    suppression_imports (id) {
+        id -> BigInt,
+        workspace_id -> BigInt,
+        file_name -> Text,
+        spool_path -> Text,
+        state -> Text,
+        list_id -> BigInt,
+        lane -> SmallInt,
+        reason -> Text,
+        note -> Text,
+        layout -> Text,
+        bytes_total -> BigInt,
+        bytes_done -> BigInt,
+        row_no -> BigInt,
+        rows_read -> BigInt,
+        rows_added -> BigInt,
+        rows_known -> BigInt,
+        rows_refused -> BigInt,
+        error -> Text,
+        created_by -> Text,
+        created_at_ms -> BigInt,
+        updated_at_ms -> BigInt,
+        finished_at_ms -> Nullable<BigInt>,
+        leased_by -> Text,
+        leased_until_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    suppression_refusals (import_id, reason) {
+        import_id -> BigInt,
+        reason -> Text,
+        n -> BigInt,
+        first_row -> BigInt,
+        sample -> Text,
     }
 }
 
@@ -558,6 +621,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     sessions,
     subscribers,
     subscriptions,
+    suppression_events,
+    suppression_imports,
+    suppression_refusals,
+    suppression_specials,
     suppressions,
     users,
     workers,

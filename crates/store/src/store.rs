@@ -7,7 +7,8 @@ use tokio::sync::Semaphore;
 
 use crate::connection::{Manager, PrepareReader, connect, prepare};
 use crate::schema::instance;
-use crate::{AnyConn, PoolState, StoreError, StoreResult, WorkspaceId, migrate};
+use crate::stops::INSTALLATION;
+use crate::{AnyConn, PoolState, StoreError, StoreResult, SuppressionKey, WorkspaceId, migrate};
 
 /// How many connections a process opens for reading (SQLite) or for everything (PostgreSQL).
 #[derive(Debug, Clone, Copy)]
@@ -16,11 +17,18 @@ pub struct StoreOptions {
     pub connect_timeout: Duration,
     /// The queue outlives this process: what it has not been told yet is noted in the database.
     pub has_shared_queue: bool,
+    /// For the hashes of erased addresses. Another key than before would forget them.
+    pub suppression_key: SuppressionKey,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { max_connections: 8, connect_timeout: Duration::from_secs(10), has_shared_queue: false }
+        Self {
+            max_connections: 8,
+            connect_timeout: Duration::from_secs(10),
+            has_shared_queue: false,
+            suppression_key: SuppressionKey::new([0; 32]),
+        }
     }
 }
 
@@ -39,6 +47,7 @@ struct Inner {
     writer: Option<Mutex<AnyConn>>,
     turn: Semaphore,
     has_shared_queue: bool,
+    suppression_key: SuppressionKey,
 }
 
 impl Store {
@@ -66,7 +75,8 @@ impl Store {
         let writer = matches!(first, AnyConn::Lite(_)).then(|| Mutex::new(first));
         let turns = if writer.is_some() { 1 } else { options.max_connections as usize };
         let turn = Semaphore::new(turns);
-        Ok(Self { inner: Arc::new(Inner { pool, writer, turn, has_shared_queue: options.has_shared_queue }) })
+        let StoreOptions { has_shared_queue, suppression_key, .. } = options;
+        Ok(Self { inner: Arc::new(Inner { pool, writer, turn, has_shared_queue, suppression_key }) })
     }
 
     /// The database is SQLite, inside this process.
@@ -82,6 +92,17 @@ impl Store {
 
     pub(crate) fn notes_unpushed(&self) -> bool {
         self.inner.has_shared_queue
+    }
+
+    pub(crate) fn suppression_key(&self) -> SuppressionKey {
+        self.inner.suppression_key
+    }
+
+    /// The suppression list that holds for every workspace, by the methods that a workspace has for its own. It is no
+    /// workspace: nothing else is in it.
+    #[must_use]
+    pub fn installation_list(&self) -> Workspace {
+        self.workspace(INSTALLATION)
     }
 
     /// The tenant's own handle.
@@ -207,6 +228,10 @@ impl Workspace {
     #[must_use]
     pub fn id(&self) -> WorkspaceId {
         self.id
+    }
+
+    pub(crate) fn suppression_key(&self) -> SuppressionKey {
+        self.store.suppression_key()
     }
 
     pub(crate) async fn read<T, F>(&self, work: F) -> StoreResult<T>

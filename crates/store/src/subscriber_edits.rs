@@ -6,6 +6,7 @@ use tidings_domain::{EmailAddress, SubscriptionStatus, UnixMs};
 use crate::list_counts::shift;
 use crate::schema::{subscribers, subscriptions};
 use crate::subscriptions::set;
+use crate::suppression_erasure::erase;
 use crate::words::Db;
 use crate::{Choice, ListId, StoreError, StoreResult, SubscriberId, Workspace};
 
@@ -88,15 +89,16 @@ impl Workspace {
         .await
     }
 
-    /// Deletes a subscriber and his subscriptions. Suppressions of the address stay, and so do
-    /// his rows in the ledger; what is still queued for him is skipped as deleted.
+    /// Deletes a subscriber and his subscriptions. Suppressions of the address go on to hold, as keyed hashes without the address;
+    /// his rows in the ledger stay, and what is still queued for him is skipped as deleted.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when he is gone.
-    pub async fn delete_subscriber(&self, id: SubscriberId) -> StoreResult<()> {
+    pub async fn delete_subscriber(&self, id: SubscriberId, by: String, now: UnixMs) -> StoreResult<()> {
+        let key = self.suppression_key();
         self.write(move |conn, ws| {
             let row = subscribers::table.filter(subscribers::workspace_id.eq(ws)).filter(subscribers::id.eq(id));
-            row.select(subscribers::id).first::<SubscriberId>(conn)?;
+            let email: String = row.select(subscribers::email).first(conn)?;
             let stood: Vec<(ListId, Db<SubscriptionStatus>)> = subscriptions::table
                 .filter(subscriptions::subscriber_id.eq(id))
                 .select((subscriptions::list_id, subscriptions::status))
@@ -105,6 +107,7 @@ impl Workspace {
                 shift(conn, ws, list, status.0, -1)?;
             }
             diesel::delete(row).execute(conn)?;
+            erase(conn, ws, key, &email, &by, now)?;
             Ok(())
         })
         .await

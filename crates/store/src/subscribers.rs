@@ -61,7 +61,7 @@ pub struct Received {
 pub struct SubscriberDetails {
     pub subscriber: Subscriber,
     pub subscriptions: Vec<Subscription>,
-    /// What stops mail to the address: its own entry, or its domain's.
+    /// What stops mail to the address, whatever its kind and scope; the most telling first.
     pub suppressions: Vec<Suppression>,
     /// The latest first.
     pub received: Vec<Received>,
@@ -94,6 +94,7 @@ impl Workspace {
     /// # Errors
     /// [`crate::StoreError::NotFound`] when it is not this workspace's.
     pub async fn subscriber(&self, id: SubscriberId, now: UnixMs) -> StoreResult<SubscriberDetails> {
+        let key = self.suppression_key();
         self.read(move |conn, ws| {
             let subscriber: Subscriber = subscribers::table
                 .filter(subscribers::workspace_id.eq(ws))
@@ -107,7 +108,7 @@ impl Workspace {
                 .limit(crate::lists::LISTS_SHOWN)
                 .select(Subscription::as_select())
                 .load(conn)?;
-            let suppressions = in_force(conn, ws, &subscriber.email, &subscriber.domain, now)?;
+            let suppressions = in_force(conn, ws, key, &subscriber.email, now)?;
             let received = received(conn, ws, id)?;
             Ok(SubscriberDetails { subscriber, subscriptions, suppressions, received })
         })

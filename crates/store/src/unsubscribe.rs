@@ -1,13 +1,17 @@
 //! Leaving: by the link in a message. Nothing stands in its way: not a deleted campaign, list or subscriber.
 
 use diesel::prelude::*;
-use tidings_domain::{DeliveryKind, SubscriptionStatus, SuppressionKind, SuppressionReason, UnixMs};
+use tidings_domain::{DeliveryKind, SubscriptionStatus, SuppressionEntry, SuppressionKind, SuppressionReason, UnixMs};
 
 use crate::schema::{campaign_lists, campaign_responses, deliveries, lists, subscribers, subscriptions};
+use crate::stops::Stops;
 use crate::subscriptions::{Choice, set};
 use crate::suppressions::{Cause, add};
 use crate::words::{Code, Db};
-use crate::{AnyConn, CampaignId, DeliveryId, ListId, NewSuppression, Store, StoreResult, SubscriberId, WorkspaceId};
+use crate::{
+    AnyConn, CampaignId, DeliveryId, ListId, NewSuppression, Scope, Store, StoreResult, SubscriberId, SuppressionKey,
+    WorkspaceId,
+};
 
 /// What somebody leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +42,9 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn leaver(&self, delivery: DeliveryId, now: UnixMs) -> StoreResult<Option<Leaver>> {
+        let key = self.suppression_key();
         self.read(move |conn| match Known::load(conn, delivery)? {
-            Some(known) => known.standing(conn, now).map(Some),
+            Some(known) => known.standing(conn, key, now).map(Some),
             None => Ok(None),
         })
         .await
@@ -56,12 +61,13 @@ impl Store {
         leaving: Leaving,
         now: UnixMs,
     ) -> StoreResult<Option<Leaver>> {
+        let key = self.suppression_key();
         self.write_again(move |conn| {
             let Some(known) = Known::load(conn, delivery)? else { return Ok(None) };
             if known.kind == DeliveryKind::Campaign {
                 known.leave(conn, leaving, "unsubscribe link", now)?;
             }
-            known.standing(conn, now).map(Some)
+            known.standing(conn, key, now).map(Some)
         })
         .await
     }
@@ -153,14 +159,9 @@ impl Known {
         set(conn, self.workspace, subscriber, &choice, now).map(drop)
     }
 
-    fn suppress(&self, conn: &mut AnyConn, how: &str, now: UnixMs) -> StoreResult<bool> {
-        let entry = NewSuppression {
-            kind: SuppressionKind::Address,
-            value: self.recipient.clone(),
-            reason: SuppressionReason::Unsubscribe,
-            source: how.to_owned(),
-            evidence: String::new(),
-        };
+    fn suppress(&self, conn: &mut AnyConn, now: UnixMs) -> StoreResult<bool> {
+        let address = SuppressionEntry { kind: SuppressionKind::Address, value: self.recipient.clone() };
+        let entry = NewSuppression::of(address, SuppressionReason::Unsubscribe, "unsubscribe link");
         add(conn, self.workspace, &entry, Cause { campaign: Some(self.campaign), delivery: Some(self.delivery) }, now)
     }
 
@@ -172,16 +173,17 @@ impl Known {
         Ok(())
     }
 
-    fn standing(&self, conn: &mut AnyConn, now: UnixMs) -> StoreResult<Leaver> {
-        let domain = self.recipient.rsplit('@').next().unwrap_or_default();
-        let suppressed = crate::suppressions::in_force(conn, self.workspace, &self.recipient, domain, now)?;
+    fn standing(&self, conn: &mut AnyConn, key: SuppressionKey, now: UnixMs) -> StoreResult<Leaver> {
+        let hits = Stops::all(conn, self.workspace, key, now)?.of(conn, &self.recipient)?;
+        let left = |list: ListId| hits.iter().any(|hit| hit.scope == Scope::List(list));
+        let lists = self.campaign_lists(conn)?;
         Ok(Leaver {
             kind: self.kind,
             workspace: self.workspace,
             campaign: self.campaign,
             recipient: self.recipient.clone(),
-            lists: self.campaign_lists(conn)?.into_iter().map(|list| (list.name, list.subscribed)).collect(),
-            is_suppressed: !suppressed.is_empty(),
+            lists: lists.into_iter().map(|list| (list.name, list.subscribed && !left(list.id))).collect(),
+            is_suppressed: hits.iter().any(|hit| hit.scope == Scope::All),
         })
     }
 

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tidings_domain::{ImportState, SubscriptionStatus, SuppressionKind, SuppressionReason, UnixMs, Word};
+use tidings_domain::{ImportState, SubscriptionStatus, SuppressionEntry, SuppressionEntry, SuppressionKind, SuppressionReason, UnixMs, Word};
 use tidings_store::{
     Choice, FormatChoice, Import, ImportId, ListId, NewAdmin, NewImport, NewSuppression, Reject, Store, StoreOptions,
     Workspace, WorkspaceId,
@@ -145,8 +145,8 @@ async fn unsubscribe(world: &World, email: &str) {
 }
 
 async fn suppress(world: &World, kind: SuppressionKind, value: &str) {
-    let (reason, source, evidence) = (SuppressionReason::Complaint, "test".to_owned(), String::new());
-    let new = NewSuppression { kind, value: value.to_owned(), reason, source, evidence };
+    let entry = SuppressionEntry { kind, value: value.to_owned() };
+    let new = NewSuppression::of(entry, SuppressionReason::Complaint, "test");
     world.data().suppress(new, UnixMs(2)).await.unwrap();
 }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use tidings_compose::Keys;
 use tidings_intake::{Arrival, ArrivalSource, KEPT_BYTES, Mailroom};
-use tidings_store::{Store, StoreOptions};
+use tidings_store::Store;
 use tidings_worker::StoredMail;
 use tokio::io::{AsyncReadExt, copy, sink, stdin};
 
 use crate::config::Config;
+use crate::ground::store_options;
 use crate::instance::Instance;
 
 /// sysexits.h, as MTAs read it: keep the mail and pipe it in again later.
@@ -41,7 +42,7 @@ async fn keep(config: Config) -> anyhow::Result<()> {
     // A mail server that writes into a closed pipe takes it for a failure.
     let rest = copy(&mut input, &mut sink()).await.context("reading the mail")?;
     let instance = Instance::share(&config.data_dir, config.secret_key)?;
-    let store = Store::open(&config.database_url, StoreOptions::default()).await.context("opening the database")?;
+    let store = Store::open(&config.database_url, store_options(&instance)).await.context("opening the database")?;
     let room = StoredMail::new(store, Arc::new(Keys::new(&instance.key)), config.bounce_domain.as_deref());
     let size = data.len() as u64 + rest;
     let arrival =

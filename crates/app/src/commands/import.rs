@@ -4,11 +4,12 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use tidings_domain::{ImportState, UnixMs};
-use tidings_store::{ListId, Store, StoreError, StoreOptions, Workspace};
+use tidings_store::{ListId, Store, StoreError, Workspace};
 use tidings_worker::import::{FileImport, Importer, finish_import, start_from_file};
 use tidings_worker::now;
 
 use crate::config::Config;
+use crate::ground::store_options;
 use crate::instance::Instance;
 use crate::runtime::IMPORTER;
 
@@ -27,11 +28,11 @@ pub struct ImportArguments {
 /// Runs in this process. With SQLite the data folder must be free; with `serve` running, upload in the browser instead.
 pub async fn run(arguments: ImportArguments, config: Config) -> anyhow::Result<ExitCode> {
     let is_shared = config.redis_url.is_some();
-    let _instance = match is_shared {
+    let instance = match is_shared {
         true => Instance::share(&config.data_dir, config.secret_key)?,
         false => Instance::open(&config.data_dir)?,
     };
-    let store = Store::open(&config.database_url, StoreOptions::default()).await?;
+    let store = Store::open(&config.database_url, store_options(&instance)).await?;
     let workspace = store
         .first_workspace()
         .await?

@@ -27,6 +27,7 @@ struct Ring {
     tokens: [Siv; TokenKind::COUNT],
     at_rest: Siv,
     label: siv::Mac,
+    suppression: [u8; 32],
 }
 
 impl Keys {
@@ -48,6 +49,12 @@ impl Keys {
         const LABEL_OCTETS: usize = 7;
         let mac = self.sealing().label.of(&[what.as_bytes(), b"\0", &id.to_be_bytes()]);
         base32::encode(&mac[..LABEL_OCTETS])
+    }
+
+    /// The key under which the store keeps erased addresses as hashes: it holds for the life of the installation.
+    #[must_use]
+    pub fn suppression_key(&self) -> [u8; 32] {
+        self.sealing().suppression
     }
 
     fn sealing(&self) -> &Ring {
@@ -74,6 +81,7 @@ impl Ring {
             tokens: TokenKind::ALL.map(|kind| Siv::derive(&root, kind.as_str())),
             at_rest: Siv::derive(&root, "at rest"),
             label: siv::Mac::new(&root.of(&[b"label"])),
+            suppression: root.of(&[b"suppression hash"]),
         }
     }
 }

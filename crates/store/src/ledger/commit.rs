@@ -6,7 +6,7 @@ use tidings_domain::{CampaignState, CampaignTransition, Reply, SkipReason, UnixM
 use super::campaign::{self, Standing};
 use super::counts::Deltas;
 use super::{SYSTEM_ACTOR, intents, outcomes};
-use crate::{AnyConn, CampaignId, DeliveryId, RouteId, Store, StoreResult};
+use crate::{AnyConn, CampaignId, DeliveryId, RouteId, Store, StoreResult, SuppressionKey};
 
 /// What many connections want to write at once. Bounded by its maker: a few hundred entries.
 #[derive(Debug, Clone, Default)]
@@ -134,15 +134,16 @@ impl Store {
     /// # Errors
     /// The transaction could not be committed: nothing of the batch holds, and no final dot may be written.
     pub async fn commit(&self, batch: LedgerBatch, now: UnixMs) -> StoreResult<CommitReport> {
-        self.write_again(move |conn| commit(conn, &batch, now)).await
+        let key = self.suppression_key();
+        self.write_again(move |conn| commit(conn, &batch, key, now)).await
     }
 }
 
-fn commit(conn: &mut AnyConn, batch: &LedgerBatch, now: UnixMs) -> StoreResult<CommitReport> {
+fn commit(conn: &mut AnyConn, batch: &LedgerBatch, key: SuppressionKey, now: UnixMs) -> StoreResult<CommitReport> {
     let campaigns = lock_campaigns(conn, batch)?;
     let mut deltas = Deltas::default();
     let outcomes = outcomes::record(conn, &batch.outcomes, &campaigns, &mut deltas, now)?;
-    let (intents, gone) = intents::answer(conn, &batch.intents, &campaigns, &mut deltas, now)?;
+    let (intents, gone) = intents::answer(conn, &batch.intents, &campaigns, &mut deltas, key, now)?;
     deltas.write(conn)?;
     let started = start_sending(conn, gone, &campaigns, now)?;
     Ok(CommitReport { intents, outcomes, started })

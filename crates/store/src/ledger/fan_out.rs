@@ -1,14 +1,17 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, SmallInt, Text};
-use tidings_domain::{CampaignState, DeliveryState, UnixMs};
+use tidings_domain::{CampaignState, DeliveryState, UnixMs, Word};
 
 use super::campaign;
 use super::counts::{self, Deltas, Owner};
+use super::special;
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::{campaign_lists, campaigns, fanouts};
 use crate::words::Code;
-use crate::{AnyConn, CampaignId, ListId, ProviderId, RevisionId, Store, StoreError, StoreResult, WorkspaceId};
+use crate::{
+    AnyConn, CampaignId, ListId, ProviderId, RevisionId, Store, StoreError, StoreResult, SuppressionKey, WorkspaceId,
+};
 
 /// What one step of fan-out came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +31,12 @@ impl Store {
     /// # Errors
     /// The transaction could not be committed; the cursor has not moved.
     pub async fn fan_out(&self, campaign: CampaignId, rows: i64, now: UnixMs) -> StoreResult<FanOut> {
-        self.write_again(move |conn| fan_out(conn, campaign, rows, now)).await
+        let key = self.suppression_key();
+        self.write_again(move |conn| fan_out(conn, campaign, rows, key, now)).await
     }
 }
 
-fn fan_out(conn: &mut AnyConn, id: CampaignId, rows: i64, now: UnixMs) -> StoreResult<FanOut> {
+fn fan_out(conn: &mut AnyConn, id: CampaignId, rows: i64, key: SuppressionKey, now: UnixMs) -> StoreResult<FanOut> {
     match campaign::lock(conn, id)? {
         Some(standing) if standing.state == CampaignState::Queuing => {}
         _ => return Ok(FanOut::NotQueuing),
@@ -42,7 +46,7 @@ fn fan_out(conn: &mut AnyConn, id: CampaignId, rows: i64, now: UnixMs) -> StoreR
         return finished(conn, id);
     }
     let upper = progress.next_bound(conn, rows)?;
-    let inserted = progress.insert(conn, upper, now)?;
+    let inserted = progress.insert(conn, upper, key, now)?;
     let duplicates = progress.count_duplicates(conn, upper)?;
     let done = upper >= progress.last;
     diesel::update(fanouts::table.find(id))
@@ -115,7 +119,7 @@ impl Progress {
         Ok(bound)
     }
 
-    fn insert(&self, conn: &mut AnyConn, upper: i64, now: UnixMs) -> StoreResult<i64> {
+    fn insert(&self, conn: &mut AnyConn, upper: i64, key: SuppressionKey, now: UnixMs) -> StoreResult<i64> {
         let binds = [
             Bind::Int(self.campaign.0),
             Bind::Int(self.cursor),
@@ -137,6 +141,11 @@ impl Progress {
         for (state, reason, n) in groups {
             deltas.add(owner, state.0, reason.as_deref().unwrap_or_default(), n);
             inserted += n;
+        }
+        let place = (self.workspace, self.campaign);
+        for (reason, n) in special::skip_pending(conn, place, (self.cursor, upper), key, now)? {
+            deltas.add(owner, DeliveryState::Pending, "", -n);
+            deltas.add(owner, DeliveryState::Skipped, reason.as_str(), n);
         }
         deltas.write(conn)?;
         Ok(inserted)
@@ -168,6 +177,7 @@ fixed_sql!(CountDuplicates -> BigInt,
 
 /// The members of the chunk, each with the reason why not. The reasons stand in the order of the audience's arithmetic:
 /// excluded, then suppressed by address, by domain, by what is known of the mailbox. They are the words of `SkipReason`.
+/// Entries of other kinds and scopes come after the INSERT, in `special`.
 /// Materialized, or a planner copies `why` into both places that read it, and looks everything up twice; the exclusion
 /// repeats the range, or PostgreSQL reads every excluded list whole for each chunk.
 macro_rules! judged {
@@ -179,10 +189,10 @@ macro_rules! judged {
                             AND e.status = 'subscribed' AND e.subscriber_id > ? AND e.subscriber_id <= ?) THEN 'excluded' \
                ELSE COALESCE( \
                  (SELECT CASE x.reason WHEN 'unsubscribe' THEN 'unsubscribed' ELSE x.reason END FROM suppressions x \
-                  WHERE x.workspace_id = s.workspace_id AND x.kind = 'address' AND x.value = s.email \
+                  WHERE x.workspace_id = s.workspace_id AND x.kind = 'address' AND x.value = s.email AND x.list_id = 0 AND x.lane = -1 \
                   AND (x.expires_at_ms IS NULL OR x.expires_at_ms > ?)), \
                  (SELECT CASE x.reason WHEN 'unsubscribe' THEN 'unsubscribed' ELSE x.reason END FROM suppressions x \
-                  WHERE x.workspace_id = s.workspace_id AND x.kind = 'domain' AND x.value = s.domain \
+                  WHERE x.workspace_id = s.workspace_id AND x.kind = 'domain' AND x.value = s.domain AND x.list_id = 0 AND x.lane = -1 \
                   AND (x.expires_at_ms IS NULL OR x.expires_at_ms > ?)), \
                  CASE s.status WHEN 'bounced' THEN 'hard_bounce' WHEN 'complained' THEN 'complaint' \
                   WHEN 'on_hold' THEN 'on_hold' END) END AS why \

@@ -9,12 +9,13 @@ use tidings_domain::{
 use super::campaign::Standing;
 use super::commit::{Intent, IntentAnswer};
 use super::counts::{Deltas, Owner};
+use super::special;
 use super::step::Step;
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::deliveries;
 use crate::words::{Code, Db};
-use crate::{AnyConn, CampaignId, DeliveryId, ProviderId, StoreResult, WorkspaceId};
+use crate::{AnyConn, CampaignId, DeliveryId, ProviderId, StoreResult, SuppressionKey, WorkspaceId};
 
 /// Answers every intent and moves the rows that may go, or that must not (C3). Also says which campaigns had a row go.
 pub(crate) fn answer(
@@ -22,12 +23,14 @@ pub(crate) fn answer(
     intents: &[Intent],
     campaigns: &BTreeMap<CampaignId, Standing>,
     deltas: &mut Deltas,
+    key: SuppressionKey,
     now: UnixMs,
 ) -> StoreResult<(Vec<IntentAnswer>, BTreeSet<CampaignId>)> {
     if intents.is_empty() {
         return Ok(Default::default());
     }
     let mut facts = load_facts(conn, intents, now)?;
+    let stopped = stopped_by_special(conn, &facts, key, now)?;
     let mut answers = Vec::with_capacity(intents.len());
     let (mut go, mut cancel, mut skip) = (Vec::new(), Vec::new(), Vec::new());
     let mut gone = BTreeSet::new();
@@ -35,7 +38,9 @@ pub(crate) fn answer(
         // Taken out, so that a second intent for the same row finds nothing; a stale one leaves it for its owner's.
         let fits = facts.get(&intent.delivery).is_some_and(|fact| fact.is_for(intent));
         let fact = fits.then(|| facts.remove(&intent.delivery)).flatten();
-        let answer = fact.as_ref().map_or(IntentAnswer::Lost, |fact| judge(fact, campaigns.get(&intent.campaign)));
+        let answer = fact.as_ref().map_or(IntentAnswer::Lost, |fact| {
+            judge(fact, campaigns.get(&intent.campaign), stopped.get(&fact.id).copied())
+        });
         answers.push(answer);
         let Some(fact) = fact else { continue };
         match answer {
@@ -77,6 +82,8 @@ struct Facts {
     /// `None`: the subscriber was deleted.
     subscriber: Option<Db<SubscriberStatus>>,
     subscribed: bool,
+    /// Some list has entries that this statement does not look up.
+    is_special: bool,
 }
 
 impl Facts {
@@ -96,9 +103,31 @@ impl Facts {
     }
 }
 
+/// The rows that entries of other kinds and scopes stop, of those against which nothing stood so far. Costs nothing while there
+/// are none.
+fn stopped_by_special(
+    conn: &mut AnyConn,
+    facts: &HashMap<DeliveryId, Facts>,
+    key: SuppressionKey,
+    now: UnixMs,
+) -> StoreResult<HashMap<DeliveryId, SkipReason>> {
+    let asked = |fact: &&Facts| {
+        let may_go = !fact.is_counted() || unwilling(fact).is_none();
+        fact.is_special && fact.suppression.is_none() && may_go
+    };
+    let ids: BTreeSet<DeliveryId> = facts.values().filter(asked).map(|fact| fact.id).collect();
+    let mut stopped = HashMap::new();
+    if !ids.is_empty() {
+        for (workspace, rows) in special::candidates(conn, &ids)? {
+            stopped.extend(special::stopped(conn, workspace, key, &rows, now)?);
+        }
+    }
+    Ok(stopped)
+}
+
 /// A test message is its sender's own wish: neither a pause nor a subscription has a say. A suppression has.
-fn judge(fact: &Facts, campaign: Option<&Standing>) -> IntentAnswer {
-    let suppressed = fact.suppression.map(|reason| reason.0.skip_reason());
+fn judge(fact: &Facts, campaign: Option<&Standing>, stopped: Option<SkipReason>) -> IntentAnswer {
+    let suppressed = fact.suppression.map(|reason| reason.0.skip_reason()).or(stopped);
     if fact.kind.0 == DeliveryKind::Test {
         return suppressed.map_or(IntentAnswer::Go, IntentAnswer::Skipped);
     }
@@ -128,19 +157,20 @@ macro_rules! facts_text {
         concat!(
             "SELECT d.id, d.workspace_id, d.campaign_id, d.provider_id, d.kind, d.state, d.attempt, \
              COALESCE((SELECT x.reason FROM suppressions x WHERE x.workspace_id = d.workspace_id AND x.kind = 'address' \
-                       AND x.value = d.recipient AND (x.expires_at_ms IS NULL OR x.expires_at_ms > ?)), \
+                       AND x.value = d.recipient AND x.list_id = 0 AND x.lane = -1 AND (x.expires_at_ms IS NULL OR x.expires_at_ms > ?)), \
                       (SELECT x.reason FROM suppressions x WHERE x.workspace_id = d.workspace_id AND x.kind = 'domain' \
-                       AND x.value = ", $domain, " AND (x.expires_at_ms IS NULL OR x.expires_at_ms > ?))), \
+                       AND x.value = ", $domain, " AND x.list_id = 0 AND x.lane = -1 AND (x.expires_at_ms IS NULL OR x.expires_at_ms > ?))), \
              s.status, \
              EXISTS (SELECT 1 FROM campaign_lists cl JOIN subscriptions u ON u.list_id = cl.list_id \
                      WHERE cl.campaign_id = d.campaign_id AND cl.role = 'include' \
-                     AND u.subscriber_id = d.subscriber_id AND u.status = 'subscribed') \
+                     AND u.subscriber_id = d.subscriber_id AND u.status = 'subscribed'), \
+             EXISTS (SELECT 1 FROM suppression_specials) \
              FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber_id WHERE d.id ", $ids, $lock
         )
     };
 }
 
-fixed_sql!(IntentFacts -> (BigInt, BigInt, BigInt, BigInt, SmallInt, SmallInt, SmallInt, Nullable<Text>, Nullable<Text>, Bool),
+fixed_sql!(IntentFacts -> (BigInt, BigInt, BigInt, BigInt, SmallInt, SmallInt, SmallInt, Nullable<Text>, Nullable<Text>, Bool, Bool),
     lite: facts_text!("substr(d.recipient, instr(d.recipient, '@') + 1)", "IN (SELECT value FROM json_each(?))", ""),
     pg: facts_text!("split_part(d.recipient, '@', 2)", "= ANY(?)", " ORDER BY d.id FOR UPDATE OF d"));
 

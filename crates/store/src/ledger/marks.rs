@@ -206,7 +206,7 @@ pub(crate) fn suppress(
 fixed_sql!(Suppress -> (),
     "INSERT INTO suppressions (workspace_id, kind, value, reason, source, evidence, campaign_id, delivery_id, created_at_ms) \
      VALUES (?, 'address', ?, ?, ?, ?, ?, ?, ?) \
-     ON CONFLICT (workspace_id, kind, value) DO UPDATE SET reason = excluded.reason, source = excluded.source, \
+     ON CONFLICT (workspace_id, kind, value, list_id, lane) DO UPDATE SET reason = excluded.reason, source = excluded.source, \
      evidence = excluded.evidence, campaign_id = excluded.campaign_id, delivery_id = excluded.delivery_id, \
      created_at_ms = excluded.created_at_ms, expires_at_ms = NULL \
      WHERE suppressions.expires_at_ms <= ? OR suppressions.reason = 'on_hold' AND excluded.reason <> 'on_hold' \

@@ -56,6 +56,7 @@ mod queueing;
 mod recovery;
 mod resend;
 mod revision;
+mod special;
 mod step;
 mod test_message;
 mod unpushed;

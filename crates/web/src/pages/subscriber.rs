@@ -167,8 +167,9 @@ async fn delete(
     state: web::Data<WebState>,
     at: web::Path<At>,
 ) -> WebResult<HttpResponse> {
-    page.data(&state)?.delete_subscriber(SubscriberId(at.id)).await?;
-    flash(&request, Tone::Ok, "Subscriber deleted. Suppressions of the address stay.");
+    let by = page.who()?.name.clone();
+    page.data(&state)?.delete_subscriber(SubscriberId(at.id), by, state.now()).await?;
+    flash(&request, Tone::Ok, "Subscriber deleted. Suppressions of the address go on to hold, without showing it.");
     Ok(see_other("/subscribers"))
 }
 

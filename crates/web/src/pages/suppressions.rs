@@ -3,8 +3,8 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
-use tidings_domain::{EmailAddress, SuppressionKind, SuppressionReason};
-use tidings_store::{NewSuppression, Removed, Suppression, SuppressionId};
+use tidings_domain::{SuppressionEntry, SuppressionReason};
+use tidings_store::{NewSuppression, Removal, Removed, Suppression, SuppressionId};
 
 use crate::WebState;
 use crate::filters;
@@ -64,21 +64,14 @@ struct Removal {
 }
 
 impl NewForm {
-    /// With an `@` it is an address, without one a domain. A domain is read as the end of an address, by the same rules.
     fn check(&self, by: &str) -> Result<NewSuppression, Errors> {
         let mut errors = Errors::default();
-        let typed = self.value.trim().trim_start_matches('@');
-        let kind = if typed.contains('@') { SuppressionKind::Address } else { SuppressionKind::Domain };
-        let parsed = match kind {
-            SuppressionKind::Address => EmailAddress::parse(typed).map(|email| email.to_string()),
-            SuppressionKind::Domain => {
-                EmailAddress::parse(&format!("x@{typed}")).map(|email| email.domain().to_owned())
-            }
-        };
         let evidence = errors.text("note", &self.note, MAX_NOTE, "").to_owned();
-        let source = format!("by hand, {by}");
-        match errors.take("value", parsed).filter(|_| errors.is_empty()) {
-            Some(value) => Ok(NewSuppression { kind, value, reason: SuppressionReason::Blocklist, source, evidence }),
+        match errors.take("value", SuppressionEntry::parse(&self.value)).filter(|_| errors.is_empty()) {
+            Some(entry) => {
+                let source = format!("by hand, {by}");
+                Ok(NewSuppression { evidence, ..NewSuppression::of(entry, SuppressionReason::Blocklist, source) })
+            }
             None => Err(errors),
         }
     }
@@ -86,7 +79,7 @@ impl NewForm {
 
 async fn index(page: Page, state: web::Data<WebState>, search: web::Query<Search>) -> WebResult<HttpResponse> {
     let Search { q, after } = search.into_inner();
-    let mut rows = page.data(&state)?.suppressions(&q, after.map(SuppressionId), PAGE_ROWS + 1).await?;
+    let mut rows = page.data(&state)?.suppressions(q.as_str(), after.map(SuppressionId), PAGE_ROWS + 1).await?;
     let has_more = rows.len() > PAGE_ROWS as usize;
     rows.truncate(PAGE_ROWS as usize);
     let next = rows.last().filter(|_| has_more).map(|row| row.id.to_string());
@@ -110,7 +103,7 @@ async fn add(
     match form.check(&page.who()?.name) {
         Ok(new) => {
             let value = new.value.clone();
-            let said = match page.data(&state)?.suppress(new, state.now()).await? {
+            let said = match page.data(&state)?.suppress_by_hand(new, page.who()?.name.clone(), state.now()).await? {
                 true => format!("{value} gets no more mail from this workspace."),
                 false => format!("{value} was suppressed already, for a reason that is as strong."),
             };
@@ -137,8 +130,8 @@ async fn remove(
         return Ok(see_other("/suppressions"));
     }
     let who = page.who()?;
-    let removed =
-        page.data(&state)?.remove_suppression(SuppressionId(id.into_inner()), who.is_admin(), state.now()).await?;
+    let removal = Removal { by: who.name.clone(), is_admin: who.is_admin(), why: why.to_owned() };
+    let removed = page.data(&state)?.remove_suppression(SuppressionId(id.into_inner()), removal, state.now()).await?;
     match removed {
         Removed::Yes { value } => {
             tracing::info!(user = who.id.0, workspace = who.workspace.id.0, value, why, "a suppression was removed");

@@ -1,5 +1,5 @@
 use actix_web::http::StatusCode;
-use tidings_domain::{EmailAddress, SuppressionKind, SuppressionReason, UnixMs};
+use tidings_domain::{EmailAddress, SuppressionEntry, SuppressionKind, SuppressionReason, UnixMs};
 use tidings_store::{Added, ListId, NewSubscriber, NewSuppression, SubscriberId};
 
 use crate::browser::Browser;
@@ -31,12 +31,10 @@ async fn a_page_says_why_somebody_gets_nothing() {
     let row = site.data().await.list(list).await.expect("reads");
     assert_eq!((row.subscribed, row.unsubscribed), (0, 1));
 
+    let bo = SuppressionEntry::parse("bo@example.org").expect("an address");
     let bounce = NewSuppression {
-        kind: SuppressionKind::Address,
-        value: "bo@example.org".into(),
-        reason: SuppressionReason::HardBounce,
-        source: "smtp reply".into(),
         evidence: "550 5.1.1 <no> such user".into(),
+        ..NewSuppression::of(bo, SuppressionReason::HardBounce, "smtp reply")
     };
     site.data().await.suppress(bounce, UnixMs(9)).await.expect("adds");
     let page = browser.get(&path).await;
