@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use tidings_domain::{ImportState, SubscriptionStatus, SuppressionEntry, SuppressionEntry, SuppressionKind, SuppressionReason, UnixMs, Word};
+use tidings_domain::{
+    ImportState, SubscriptionStatus, SuppressionEntry, SuppressionKind, SuppressionReason, UnixMs, Word,
+};
 use tidings_store::{
     Choice, FormatChoice, Import, ImportId, ListId, NewAdmin, NewImport, NewSuppression, Reject, Store, StoreOptions,
     Workspace, WorkspaceId,

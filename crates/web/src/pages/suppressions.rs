@@ -59,7 +59,7 @@ struct NewForm {
 }
 
 #[derive(Deserialize)]
-struct Removal {
+struct RemovalForm {
     why: String,
 }
 
@@ -122,7 +122,7 @@ async fn remove(
     page: Page,
     state: web::Data<WebState>,
     id: web::Path<i64>,
-    given: web::Form<Removal>,
+    given: web::Form<RemovalForm>,
 ) -> WebResult<HttpResponse> {
     let why = given.why.trim();
     if why.is_empty() {
