@@ -159,9 +159,9 @@ impl Known {
         set(conn, self.workspace, subscriber, &choice, now).map(drop)
     }
 
-    fn suppress(&self, conn: &mut AnyConn, now: UnixMs) -> StoreResult<bool> {
+    fn suppress(&self, conn: &mut AnyConn, how: &str, now: UnixMs) -> StoreResult<bool> {
         let address = SuppressionEntry { kind: SuppressionKind::Address, value: self.recipient.clone() };
-        let entry = NewSuppression::of(address, SuppressionReason::Unsubscribe, "unsubscribe link");
+        let entry = NewSuppression::of(address, SuppressionReason::Unsubscribe, how);
         add(conn, self.workspace, &entry, Cause { campaign: Some(self.campaign), delivery: Some(self.delivery) }, now)
     }
 

@@ -47,8 +47,12 @@ impl Known {
         let frozen = self.revision.content.clone();
         // Neither is shown.
         let from_domain = frozen.from_email.rsplit('@').next().unwrap_or_default().to_owned();
-        let site =
-            Site { public_url: public_url.to_owned(), bounce_domain: from_domain.clone(), takes_unsubscribe_mails: false, list_id_host: from_domain };
+        let site = Site {
+            public_url: public_url.to_owned(),
+            bounce_domain: from_domain.clone(),
+            takes_unsubscribe_mails: false,
+            list_id_host: from_domain,
+        };
         let content = Content {
             subject: frozen.subject,
             preview_text: frozen.preview_text,

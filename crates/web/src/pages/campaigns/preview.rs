@@ -178,7 +178,12 @@ async fn rendered(
 fn site(state: &WebState) -> Site {
     let host = state.config.public_url.split("://").nth(1).unwrap_or_default();
     let host = host.split(['/', ':']).next().unwrap_or_default().to_owned();
-    Site { public_url: state.config.public_url.clone(), bounce_domain: host.clone(), takes_unsubscribe_mails: false, list_id_host: host }
+    Site {
+        public_url: state.config.public_url.clone(),
+        bounce_domain: host.clone(),
+        takes_unsubscribe_mails: false,
+        list_id_host: host,
+    }
 }
 
 impl Asked {
