@@ -221,22 +221,19 @@ async fn the_login_follows_what_is_offered_and_its_failure_says_what_to_do() {
 #[tokio::test]
 async fn without_tls_that_was_asked_for_no_password_is_sent() {
     let capability = |offers: &str| says("CAPABILITY", format!("* CAPABILITY IMAP4rev1 {offers}\r\n{OK}"));
-    for (script, is_tls_error) in [
-        (vec![says("", "* OK hi\r\n"), capability("")], false),
-        (vec![says("", "* PREAUTH hi\r\n"), capability("STARTTLS")], false),
-        (
-            vec![says("", "* OK hi\r\n"), capability("STARTTLS"), says("STARTTLS", "$ OK\r\n* CAPABILITY EVIL\r\n")],
-            true,
-        ),
-        (vec![says("", "* OK hi\r\n"), capability("STARTTLS"), says("STARTTLS", "$ OK\r\n")], true),
+    let asked = |answer: &str| vec![says("", "* OK hi\r\n"), capability("STARTTLS"), says("STARTTLS", answer)];
+    for (script, expected) in [
+        (vec![says("", "* OK hi\r\n"), capability("")], "no STARTTLS"),
+        (vec![says("", "* PREAUTH hi\r\n"), capability("STARTTLS")], "no STARTTLS"),
+        (asked("$ OK\r\n* CAPABILITY EVIL\r\n"), "in the clear behind STARTTLS"),
+        (asked("$ OK\r\n"), "TLS with localhost failed"),
     ] {
         let server = scripted(true, script).await;
         let mut config = imap(server.port);
         let Place::Imap { account, .. } = &mut config.place else { panic!("IMAP") };
         account.security = Security::StartTls;
         let error = fetch(&config, &Room::default()).await.unwrap_err();
-        assert_eq!(matches!(error, MailboxError::Tls { .. }), is_tls_error, "{error}");
-        assert_eq!(matches!(error, MailboxError::NoStartTls), !is_tls_error, "{error}");
+        assert!(error.to_string().contains(expected), "{expected}: {error}");
     }
 }
 
