@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
+use tidings_intake::mailbox::MailboxConfig;
 
 use crate::intake::ListenerConfig;
+use crate::mailbox_url;
 
 /// One option: its key in the file, its variable, and what it means. `deploy/env.example` and the README are held to
 /// this table by a test.
@@ -35,6 +37,7 @@ options! {
     "intake_listen", "TIDINGS_INTAKE_LISTEN", "(off)", "Address and port of the SMTP listener for the bounce domain, such as 0.0.0.0:25.";
     "intake_cert", "TIDINGS_INTAKE_CERT", "(no STARTTLS)", "Certificate chain of the SMTP listener, a PEM file.";
     "intake_key", "TIDINGS_INTAKE_KEY", "(no STARTTLS)", "Its private key, a PEM file.";
+    "mailboxes", "TIDINGS_MAILBOXES", "(none)", "Mailboxes to which bounces come, separated by spaces: imaps://user:password@host/INBOX?after=delete, pop3s://user:password@host, maildir:///path. after=keep leaves the mail, after=FOLDER moves it.";
     "ehlo_name", "TIDINGS_EHLO_NAME", "(this machine's host name)", "The name given in EHLO; should resolve to the sending IP and back.";
     "source_ip", "TIDINGS_SOURCE_IP", "(chosen by the system)", "Local address that direct deliveries leave from.";
     "nameservers", "TIDINGS_NAMESERVERS", "(the system's)", "Comma-separated ip:port of the resolvers to ask.";
@@ -74,6 +77,7 @@ struct Raw {
     intake_listen: Option<String>,
     intake_cert: Option<String>,
     intake_key: Option<String>,
+    mailboxes: Option<String>,
     ehlo_name: Option<String>,
     source_ip: Option<String>,
     nameservers: Option<String>,
@@ -101,6 +105,7 @@ pub struct Config {
     pub bounce_domain: Option<String>,
     /// `None`: no mail comes in by SMTP.
     pub intake: Option<ListenerConfig>,
+    pub mailboxes: Vec<MailboxConfig>,
     pub ehlo_name: String,
     pub source_ip: Option<IpAddr>,
     pub nameservers: Vec<SocketAddr>,
@@ -167,6 +172,7 @@ impl Raw {
         take("TIDINGS_INTAKE_LISTEN", &mut self.intake_listen);
         take("TIDINGS_INTAKE_CERT", &mut self.intake_cert);
         take("TIDINGS_INTAKE_KEY", &mut self.intake_key);
+        take("TIDINGS_MAILBOXES", &mut self.mailboxes);
         take("TIDINGS_EHLO_NAME", &mut self.ehlo_name);
         take("TIDINGS_SOURCE_IP", &mut self.source_ip);
         take("TIDINGS_NAMESERVERS", &mut self.nameservers);
@@ -214,6 +220,7 @@ impl Raw {
             public_url,
             bounce_domain: self.bounce_domain,
             intake,
+            mailboxes: check_mailboxes(self.mailboxes.as_deref().unwrap_or_default())?,
             ehlo_name: self.ehlo_name.unwrap_or_else(host_name),
             source_ip: self
                 .source_ip
@@ -240,6 +247,11 @@ impl Raw {
             data_dir,
         })
     }
+}
+
+/// In a list of the file a comma may stand between them: no URL has one that is not encoded.
+fn check_mailboxes(text: &str) -> anyhow::Result<Vec<MailboxConfig>> {
+    text.split([' ', ',', '\n']).filter(|url| !url.is_empty()).map(mailbox_url::parse).collect()
 }
 
 fn check_intake(

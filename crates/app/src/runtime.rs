@@ -8,12 +8,14 @@ use anyhow::Context;
 use tidings_compose::Keys;
 use tidings_delivery::{ProviderTable, Resolver, ResolverOptions, TlsClients};
 use tidings_domain::{Lane, ProcessRole, RetryPolicy};
+use tidings_intake::client_tls;
+use tidings_intake::mailbox::MailboxReader;
 use tidings_queue::{Queue, QueueOptions};
 use tidings_store::{Heartbeat, Store};
 use tidings_web::{Ops, WebConfig, WebState, run_probes};
 use tidings_worker::import::Importer;
 use tidings_worker::{
-    Dispatcher, DispatcherMetrics, DispatcherOptions, Mends, Postmaster, Sender, SenderOptions, SenderParts,
+    Dispatcher, DispatcherMetrics, DispatcherOptions, Mailbox, Mends, Postmaster, Sender, SenderOptions, SenderParts,
     SenderStats, SiteOptions, StoredMail, Sweeper, TargetOptions, now,
 };
 use tokio_util::sync::CancellationToken;
@@ -106,7 +108,7 @@ impl Running {
             tasks: TaskTracker::new(),
             _held: ground.held,
         };
-        running.start_intake(config)?;
+
         running.ops = Arc::new(running.start_loops(config, tuning).await?);
         running.probes = probes.map(|listener| running.start_probes(listener));
         if let Some(listener) = listener {
@@ -121,6 +123,7 @@ impl Running {
         let resolver = resolver(config, &table)?;
         let is_alone = config.redis_url.is_none();
         let id = process_id(config);
+        self.start_intake(config, &id)?;
         let mut ops = Ops::new(self.store.clone(), self.queue.clone(), self.role)
             .sharing_queue(!is_alone)
             .with_token(config.metrics_token.clone())
@@ -170,16 +173,23 @@ impl Running {
     }
 
     /// The ways in. What arrives before the postmaster runs waits for it in the database.
-    fn start_intake(&self, config: &Config) -> anyhow::Result<()> {
+    fn start_intake(&self, config: &Config, id: &str) -> anyhow::Result<()> {
         if !self.role.takes_mail() {
             return Ok(());
         }
         let (store, domain) = (self.store.clone(), config.bounce_domain.as_deref());
         let mailroom = StoredMail::new(store, Arc::clone(&self.keys), domain);
         if let Some(listener) = &config.intake {
-            let listener = Listener::open(config, listener, mailroom)?;
+            let listener = Listener::open(config, listener, mailroom.clone())?;
             tracing::info!(address = %listener.address()?, "mail for the bounce domain is taken");
             self.tasks.spawn(listener.run(self.stop.clone()));
+        }
+        let reader = MailboxReader::new(client_tls(&[]).context("preparing TLS for mailboxes")?);
+        for mailbox in &config.mailboxes {
+            let stands_as = config.redis_url.is_some().then(|| id.to_owned());
+            let (store, room) = (self.store.clone(), mailroom.clone());
+            let mailbox = Mailbox::new(reader.clone(), mailbox.clone(), room, store, stands_as);
+            self.tasks.spawn(mailbox.run(self.stop.clone()));
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ pub enum Standing {
 pub struct Leadership {
     store: Store,
     /// Of what.
-    what: &'static str,
+    what: String,
     name: String,
     leads: bool,
     looked: Option<Instant>,
@@ -29,8 +29,8 @@ pub struct Leadership {
 
 impl Leadership {
     /// `what` is led by one process at a time, and this one is called `name`.
-    pub fn of(what: &'static str, store: Store, name: String) -> Self {
-        Self { store, what, name, leads: false, looked: None }
+    pub fn of(what: &str, store: Store, name: String) -> Self {
+        Self { store, what: what.to_owned(), name, leads: false, looked: None }
     }
 
     /// # Errors
@@ -41,13 +41,13 @@ impl Leadership {
         }
         let (led, ttl_ms) = (self.leads, i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX));
         self.leads = false;
-        let holds = self.store.hold_lease(self.what, &self.name, ttl_ms, now()).await?;
+        let holds = self.store.hold_lease(&self.what, &self.name, ttl_ms, now()).await?;
         self.leads = holds;
         self.looked = Some(Instant::now());
         match (led, holds) {
             (true, true) => Ok(Standing::Leads),
             (false, true) => {
-                tracing::info!(loop_name = self.what, "this process leads now");
+                tracing::info!(what = self.what, "this process leads now");
                 Ok(Standing::TookOver)
             }
             (_, false) => Ok(Standing::StandsBy),
@@ -56,7 +56,7 @@ impl Leadership {
 
     pub async fn resign(&mut self) {
         if self.leads
-            && let Err(error) = self.store.release_lease(self.what, &self.name).await
+            && let Err(error) = self.store.release_lease(&self.what, &self.name).await
         {
             tracing::warn!(%error, "another process takes over when the lease has run out");
         }

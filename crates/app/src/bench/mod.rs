@@ -2,9 +2,12 @@
 
 mod crash;
 mod import;
+mod intake;
 mod process;
 mod send;
+mod served;
 mod sink;
+mod storm;
 
 use std::process::ExitCode;
 
@@ -18,9 +21,13 @@ pub enum BenchCommand {
     Import(import::ImportArguments),
     /// Kill the server in the middle of a campaign, many times, and compare the ledger with what was accepted.
     Crash(crash::CrashArguments),
-    /// The sink that `bench send` starts for itself in a process of its own.
+    /// Bring bounces in by SMTP, with or without kills: mails a second, memory, and that nothing answered with 250 is lost.
+    Intake(intake::IntakeArguments),
+    /// Bounces and one-click unsubscribes while a campaign is sent.
+    Storm(storm::StormArguments),
+    /// The sink that the benches start for themselves in a process of its own.
     #[command(hide = true)]
-    Sink,
+    Sink(sink::SinkArguments),
 }
 
 pub async fn run(command: BenchCommand) -> anyhow::Result<ExitCode> {
@@ -28,6 +35,8 @@ pub async fn run(command: BenchCommand) -> anyhow::Result<ExitCode> {
         BenchCommand::Send(arguments) => send::run(arguments).await,
         BenchCommand::Import(arguments) => import::run(arguments).await,
         BenchCommand::Crash(arguments) => crash::run(arguments).await,
-        BenchCommand::Sink => sink::run().await,
+        BenchCommand::Intake(arguments) => intake::run(arguments).await,
+        BenchCommand::Storm(arguments) => storm::run(arguments).await,
+        BenchCommand::Sink(arguments) => sink::run(arguments).await,
     }
 }

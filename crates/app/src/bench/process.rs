@@ -21,8 +21,13 @@ pub fn cpu_time() -> anyhow::Result<Duration> {
 
 /// The most memory this process ever held, in MiB.
 pub fn peak_memory_mib() -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").context("reading /proc/self/status")?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).context("no VmHWM in /proc/self/status")?;
+    peak_memory_of("self")
+}
+
+/// The same of a process by its id.
+pub fn peak_memory_of(id: &str) -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).context("reading /proc/…/status")?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).context("no VmHWM in /proc/…/status")?;
     let kib: f64 = line.trim().trim_end_matches(" kB").trim().parse().context("VmHWM is not a number")?;
     Ok(kib / 1024.0)
 }

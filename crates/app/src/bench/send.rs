@@ -247,7 +247,7 @@ fn details() -> CampaignDetails {
 }
 
 /// About so many bytes, with ten merge tags and ten links.
-fn html(bytes: usize) -> String {
+pub fn html(bytes: usize) -> String {
     let mut html = String::from(
         "<!doctype html><html><body><p>Dear {{ first_name | default(\"friend\") }} {{ last_name }} of {{ city }},</p>",
     );
@@ -266,7 +266,7 @@ fn html(bytes: usize) -> String {
     html
 }
 
-fn write_people(file: &Path, count: u32) -> anyhow::Result<()> {
+pub fn write_people(file: &Path, count: u32) -> anyhow::Result<()> {
     use std::io::Write as _;
     let mut out = std::io::BufWriter::new(std::fs::File::create(file)?);
     writeln!(out, "email,first_name,last_name,city,plan")?;

@@ -1,16 +1,27 @@
 //! A sink in a process of its own, so that its CPU is not counted as ours.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
+use std::sync::Arc;
 
 use anyhow::Context;
-use tidings_sandbox::FastSink;
+use tidings_sandbox::{FastSink, Recorder};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+#[derive(clap::Args)]
+pub struct SinkArguments {
+    /// Write down what was accepted, and when.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+}
+
 /// The child: serves until its standard input closes, then says how many messages it took.
-pub async fn run() -> anyhow::Result<ExitCode> {
-    let sink = FastSink::start(None).await?;
+pub async fn run(arguments: SinkArguments) -> anyhow::Result<ExitCode> {
+    let recorder = arguments.log.map(|log| Recorder::new(Some(&log), 0)).transpose()?;
+    let sink = FastSink::start(recorder.map(Arc::new)).await?;
     println!("{}", sink.address());
     let mut ignored = Vec::new();
     tokio::io::stdin().read_to_end(&mut ignored).await?;
@@ -27,8 +38,18 @@ pub struct SinkProcess {
 
 impl SinkProcess {
     pub async fn start() -> anyhow::Result<Self> {
+        Self::spawn(&[]).await
+    }
+
+    /// One that writes down what it accepts, before it says so.
+    pub async fn start_recording(log: &Path) -> anyhow::Result<Self> {
+        Self::spawn(&["--log".as_ref(), log.as_os_str()]).await
+    }
+
+    async fn spawn(arguments: &[&OsStr]) -> anyhow::Result<Self> {
         let mut child = Command::new(std::env::current_exe().context("where this program lies")?)
             .args(["bench", "sink"])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
