@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use tidings_domain::{BounceAction, BounceClass, BounceLimits, BounceRules, UnixMs, Word};
 
+use crate::bounce_changes::Note;
 use crate::connection::on;
 use crate::schema::{bounce_actions, bounce_labels, bounce_limits};
 use crate::words::Db;
-use crate::{AnyConn, StoreResult, Workspace, WorkspaceId};
+use crate::{AnyConn, BounceLimit, BounceSubject, StoreResult, Workspace, WorkspaceId};
 
 /// Who chose what, for the page of the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +80,12 @@ impl Workspace {
         }
         let by = by.to_owned();
         self.write(move |conn, ws| {
+            let was = rules(conn, ws)?.action(class);
+            if was == action {
+                return Ok(true);
+            }
+            let note = Note { ws, by: &by, now };
+            note.write(conn, BounceSubject::Action(class), was.as_str(), action.as_str())?;
             let row = bounce_actions::table.find((ws.0, class.as_str()));
             if action == class.default_action() {
                 diesel::delete(row).execute(conn)?;
@@ -108,6 +115,12 @@ impl Workspace {
     pub async fn set_bounce_limits(&self, limits: BounceLimits, by: &str, now: UnixMs) -> StoreResult<()> {
         let by = by.to_owned();
         self.write(move |conn, ws| {
+            let was = rules(conn, ws)?.limits;
+            let note = Note { ws, by: &by, now };
+            for limit in BounceLimit::ALL.iter().filter(|limit| limit.of(&was) != limit.of(&limits)) {
+                let (before, after) = (limit.of(&was).to_string(), limit.of(&limits).to_string());
+                note.write(conn, BounceSubject::Limit(*limit), &before, &after)?;
+            }
             let values = (
                 bounce_limits::second_within_days.eq(i32::from(limits.second_within_days)),
                 bounce_limits::hold_after.eq(i32::from(limits.hold_after)),
@@ -143,6 +156,13 @@ impl Workspace {
     ) -> StoreResult<()> {
         let (key, by) = (text_key.to_owned(), by.to_owned());
         self.write(move |conn, ws| {
+            let was = label(conn, ws, &key)?;
+            if was == class {
+                return Ok(());
+            }
+            let word = |class: Option<BounceClass>| class.map_or("", BounceClass::as_str);
+            let note = Note { ws, by: &by, now };
+            note.write(conn, BounceSubject::Label(key.clone()), word(was), word(class))?;
             let Some(class) = class else {
                 diesel::delete(bounce_labels::table.find((ws.0, &key))).execute(conn)?;
                 return Ok(());

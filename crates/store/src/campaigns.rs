@@ -6,7 +6,7 @@ use diesel::define_sql_function;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
-use tidings_domain::{CampaignState, DeliveryState, Word};
+use tidings_domain::{CampaignState, DeliveryState, UnixMs, Word};
 
 use crate::schema::{attempts, campaign_lists, campaigns, deliveries, delivery_counts};
 use crate::words::{Code, Db};
@@ -131,6 +131,21 @@ impl Workspace {
         self.read(move |conn, ws| {
             let heads = heads(conn, ws, tab, pattern, before, limit)?;
             with_counts(conn, heads)
+        })
+        .await
+    }
+
+    /// Campaigns that a person should look at, newest first: those that go on, and those that ended at `since` or later.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn campaigns_needing_attention(&self, since: UnixMs, limit: i64) -> StoreResult<Vec<CampaignHead>> {
+        self.read(move |conn, ws| {
+            let own = campaigns::table.filter(campaigns::workspace_id.eq(ws.0)).filter(campaigns::attention.ne(""));
+            let lately = campaigns::done_at_ms.is_null().or(campaigns::done_at_ms.ge(since.0));
+            let not_cancelled = campaigns::cancelled_at_ms.is_null();
+            let shown = own.filter(lately).filter(not_cancelled).order(campaigns::id.desc()).limit(limit);
+            Ok(shown.select(CampaignHead::as_select()).load(conn)?)
         })
         .await
     }

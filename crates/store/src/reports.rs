@@ -1,12 +1,15 @@
 //! What came back about mail that was sent. It is kept before it is understood: who took it from the world may then forget it.
 
+use std::collections::BTreeMap;
+
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, SmallInt, Text};
+use diesel::sql_types::{BigInt, Bool, SmallInt, Text};
 use tidings_domain::{BounceClass, ReportEffect, ReportKind, UnixMs, Word};
 
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
-use crate::schema::reports;
+use crate::schema::{campaigns, providers, reports};
 use crate::text::storable;
 use crate::{AnyConn, CampaignId, DeliveryId, ReportId, Store, StoreResult, SubscriberId, Workspace, WorkspaceId};
 
@@ -91,6 +94,15 @@ pub struct ReportFilter {
     pub recipient: Option<String>,
     /// A text that was normalised.
     pub text_key: Option<String>,
+    /// Received at this instant or later.
+    pub since: Option<UnixMs>,
+}
+
+/// The names that a page of reports shows for ids. What was deleted has none.
+#[derive(Debug, Clone, Default)]
+pub struct ReportNames {
+    pub campaigns: BTreeMap<CampaignId, String>,
+    pub providers: BTreeMap<i64, String>,
 }
 
 impl Store {
@@ -212,7 +224,7 @@ impl Store {
     /// The database cannot be read.
     pub async fn unread_reports(&self) -> StoreResult<i64> {
         self.read(|conn| {
-            let waiting = diesel::dsl::sql::<diesel::sql_types::Bool>("state IN ('stored', 'again')");
+            let waiting = sql::<Bool>("state IN ('stored', 'again')");
             Ok(reports::table.filter(waiting).count().get_result(conn)?)
         })
         .await
@@ -224,11 +236,32 @@ impl Store {
     /// The database cannot be read.
     pub async fn strangers_reports(&self, before: Option<ReportId>, limit: i64) -> StoreResult<Vec<ReportRow>> {
         self.read(move |conn| {
-            let mut query = reports::table.filter(reports::workspace_id.is_null()).into_boxed();
+            let mut query = strangers();
             if let Some(before) = before {
                 query = query.filter(reports::id.lt(before));
             }
             Ok(query.order(reports::id.desc()).limit(limit).select(ReportRow::as_select()).load(conn)?)
+        })
+        .await
+    }
+
+    /// How many of nobody's there are, counted up to `most`.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn count_strangers(&self, most: i64) -> StoreResult<usize> {
+        self.read(move |conn| Ok(strangers().select(reports::id).limit(most).load::<ReportId>(conn)?.len())).await
+    }
+
+    /// Has one of nobody's read again, by the rules of now. `false`: it is not there, or its octets are gone.
+    ///
+    /// # Errors
+    /// The transaction could not be committed.
+    pub async fn read_stranger_again(&self, id: ReportId) -> StoreResult<bool> {
+        self.write(move |conn| {
+            let own = reports::table.filter(reports::id.eq(id)).filter(reports::workspace_id.is_null());
+            let ended = own.filter(reports::state.eq_any(ENDED)).filter(reports::raw.ne(Vec::new()));
+            Ok(diesel::update(ended).set((reports::state.eq("again"), reports::tries.eq(0))).execute(conn)? > 0)
         })
         .await
     }
@@ -239,7 +272,7 @@ impl Store {
     /// The database cannot be read.
     pub async fn strangers_report(&self, id: ReportId) -> StoreResult<Option<(ReportRow, Vec<u8>)>> {
         self.read(move |conn| {
-            let query = reports::table.filter(reports::id.eq(id)).filter(reports::workspace_id.is_null());
+            let query = strangers().filter(reports::id.eq(id));
             Ok(query.select((ReportRow::as_select(), reports::raw)).first(conn).optional()?)
         })
         .await
@@ -279,47 +312,101 @@ impl Workspace {
         .await
     }
 
-    /// Has the reports that the filter names read again, by the rules and labels of now: what followed from them is taken back, and
-    /// what follows now is done. Those whose octets are gone stay as they are. Returns how many there are.
+    /// The names of the campaigns and providers that these reports are about.
     ///
     /// # Errors
-    /// The transaction could not be committed.
-    pub async fn read_reports_again(&self, filter: ReportFilter, only: Option<ReportId>) -> StoreResult<usize> {
-        self.write(move |conn, ws| {
-            let mut query = filtered(ws, &filter)
-                .filter(reports::state.eq_any(["done", "set_aside"]))
-                .filter(reports::raw.ne(Vec::new()));
-            if let Some(only) = only {
-                query = query.filter(reports::id.eq(only));
-            }
-            let ids: Vec<ReportId> = query.select(reports::id).load(conn)?;
-            let mut changed = 0;
-            for some in ids.chunks(MOST_IDS) {
-                let rows = reports::table.filter(reports::id.eq_any(some));
-                changed +=
-                    diesel::update(rows).set((reports::state.eq("again"), reports::tries.eq(0))).execute(conn)?;
-            }
-            Ok(changed)
+    /// The database cannot be read.
+    pub async fn report_names(&self, rows: &[ReportRow]) -> StoreResult<ReportNames> {
+        let named: Vec<CampaignId> = rows.iter().filter_map(|row| row.campaign_id).collect();
+        let known: Vec<i64> = rows.iter().map(|row| row.provider_id).collect();
+        self.read(move |conn, ws| {
+            let own = campaigns::table.filter(campaigns::workspace_id.eq(ws)).filter(campaigns::id.eq_any(named));
+            let campaigns: Vec<(CampaignId, String)> = own.select((campaigns::id, campaigns::name)).load(conn)?;
+            let met = providers::table.filter(providers::id.eq_any(known)).select((providers::id, providers::name));
+            let providers: Vec<(i64, String)> = met.load(conn)?;
+            Ok(ReportNames { campaigns: campaigns.into_iter().collect(), providers: providers.into_iter().collect() })
         })
         .await
+    }
+
+    /// How many reports the filter names, counted up to `most`.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn count_reports(&self, filter: ReportFilter, most: i64) -> StoreResult<usize> {
+        self.read(move |conn, ws| {
+            let found: Vec<ReportId> = filtered(ws, &filter).select(reports::id).limit(most).load(conn)?;
+            Ok(found.len())
+        })
+        .await
+    }
+
+    /// Has the reports that the filter names read again, by the rules and labels of now: what followed from them is taken back, and
+    /// what follows now is done. Those whose octets are gone stay as they are. Many are marked in several short transactions, so
+    /// that the sending goes on meanwhile. Returns how many there are.
+    ///
+    /// # Errors
+    /// A transaction could not be committed; those of before hold.
+    pub async fn read_reports_again(&self, filter: ReportFilter, only: Option<ReportId>) -> StoreResult<usize> {
+        let (mut after, mut changed) = (ReportId(0), 0);
+        loop {
+            let filter = filter.clone();
+            let some = self.write(move |conn, ws| mark_again(conn, ws, &filter, only, after)).await?;
+            changed += some.len();
+            match some.last() {
+                Some(last) if some.len() == MOST_IDS => after = *last,
+                _ => return Ok(changed),
+            }
+        }
     }
 }
 
 /// Ids in one statement.
 const MOST_IDS: usize = 1_000;
+/// States of a report that was read.
+const ENDED: [&str; 2] = ["done", "set_aside"];
+
+/// Marks the next ones after an id, in the order of ids.
+fn mark_again(
+    conn: &mut AnyConn,
+    ws: WorkspaceId,
+    filter: &ReportFilter,
+    only: Option<ReportId>,
+    after: ReportId,
+) -> StoreResult<Vec<ReportId>> {
+    let mut query = filtered(ws, filter)
+        .filter(reports::state.eq_any(ENDED))
+        .filter(reports::raw.ne(Vec::new()))
+        .filter(reports::id.gt(after));
+    if let Some(only) = only {
+        query = query.filter(reports::id.eq(only));
+    }
+    let most = i64::try_from(MOST_IDS).unwrap_or(i64::MAX);
+    let ids: Vec<ReportId> = query.order(reports::id).limit(most).select(reports::id).load(conn)?;
+    diesel::update(reports::table.filter(reports::id.eq_any(&ids)))
+        .set((reports::state.eq("again"), reports::tries.eq(0)))
+        .execute(conn)?;
+    Ok(ids)
+}
 
 type Boxed<'a> = reports::BoxedQuery<'a, <AnyConn as Connection>::Backend>;
 
+/// What was read and is nobody's. What nobody has read yet may be somebody's.
+fn strangers<'a>() -> Boxed<'a> {
+    reports::table.filter(reports::workspace_id.is_null()).filter(reports::state.eq_any(ENDED)).into_boxed()
+}
+
+/// The literals let the partial indexes serve.
 fn filtered<'a>(ws: WorkspaceId, filter: &ReportFilter) -> Boxed<'a> {
     let mut query = reports::table.filter(reports::workspace_id.eq(ws)).into_boxed();
     if let Some(kind) = filter.kind {
-        query = query.filter(reports::kind.eq(kind.as_str()));
+        query = query.filter(reports::kind.eq(kind.as_str())).filter(sql::<Bool>("kind <> ''"));
     }
     if let Some(class) = filter.class {
-        query = query.filter(reports::class.eq(class.as_str()));
+        query = query.filter(reports::class.eq(class.as_str())).filter(sql::<Bool>("class <> ''"));
     }
     if let Some(effect) = filter.effect {
-        query = query.filter(reports::effect.eq(effect.as_str()));
+        query = query.filter(reports::effect.eq(effect.as_str())).filter(sql::<Bool>("effect <> ''"));
     }
     if let Some(campaign) = filter.campaign {
         query = query.filter(reports::campaign_id.eq(campaign));
@@ -328,10 +415,13 @@ fn filtered<'a>(ws: WorkspaceId, filter: &ReportFilter) -> Boxed<'a> {
         query = query.filter(reports::subscriber_id.eq(subscriber));
     }
     if let Some(recipient) = &filter.recipient {
-        query = query.filter(reports::recipient.eq(recipient.clone()));
+        query = query.filter(reports::recipient.eq(recipient.clone())).filter(sql::<Bool>("recipient <> ''"));
     }
     if let Some(key) = &filter.text_key {
-        query = query.filter(reports::text_key.eq(key.clone()));
+        query = query.filter(reports::text_key.eq(key.clone())).filter(sql::<Bool>("text_key <> ''"));
+    }
+    if let Some(since) = filter.since {
+        query = query.filter(reports::received_at_ms.ge(since.0));
     }
     query
 }
@@ -368,9 +458,7 @@ impl<'a> Insert<'a> {
 
 /// Whoever waited long enough is read again.
 fn wake(conn: &mut AnyConn, now: UnixMs) -> StoreResult<()> {
-    use diesel::sql_types::Bool;
-    let due =
-        reports::table.filter(diesel::dsl::sql::<Bool>("state = 'waiting'")).filter(reports::next_at_ms.le(now.0));
+    let due = reports::table.filter(sql::<Bool>("state = 'waiting'")).filter(reports::next_at_ms.le(now.0));
     diesel::update(due)
         .set((reports::state.eq("stored"), reports::next_at_ms.eq(None::<i64>), reports::tries.eq(0)))
         .execute(conn)?;

@@ -570,6 +570,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    bounce_changes (id) {
+        id -> BigInt,
+        workspace_id -> BigInt,
+        at_ms -> BigInt,
+        changed_by -> Text,
+        kind -> Text,
+        subject -> Text,
+        was -> Text,
+        becomes -> Text,
+    }
+}
+
+diesel::table! {
     campaign_windows (campaign_id) {
         campaign_id -> BigInt,
         workspace_id -> BigInt,

@@ -45,6 +45,10 @@ async fn tell(w: &World, delivery: DeliveryId, what: LateNews) -> Option<ReportE
     w.store.settle_reports(vec![finding], LATER).await.expect("settles")[0]
 }
 
+async fn shown_id(w: &World) -> ReportId {
+    w.workspace.reports(ReportFilter::default(), None, 1).await.expect("lists")[0].id
+}
+
 /// Two accepted deliveries of three, with their ids.
 async fn world(w: &World) -> (CampaignId, Vec<QueuedJob>) {
     w.list(1, 1..=3).await;
@@ -77,7 +81,13 @@ async fn a_bounce_that_comes_late_counts_once() {
         assert_eq!(w.number("SELECT COUNT(*) FROM reports WHERE state = 'done'").await, 5);
         let shown = w.workspace.reports(ReportFilter::default(), None, 10).await.expect("lists");
         assert_eq!(shown.len(), 3, "nobody's reports belong to no workspace");
-        assert_eq!(w.store.strangers_reports(None, 10).await.expect("lists").len(), 2);
+        w.store.keep_reports(vec![new_report(None)]).await.expect("keeps");
+        let strangers = w.store.strangers_reports(None, 10).await.expect("lists");
+        assert_eq!(strangers.len(), 2, "what nobody has read yet may be somebody's");
+        assert_eq!(w.store.count_strangers(10).await.expect("counts"), 2);
+        assert_eq!(w.store.count_strangers(1).await.expect("counts"), 1, "no further");
+        assert!(w.store.read_stranger_again(strangers[0].id).await.expect("marks"));
+        assert!(!w.store.read_stranger_again(shown_id(&w).await).await.expect("marks"), "it is a workspace's");
         let others = w.store.workspace(WorkspaceId(2));
         assert!(others.reports(ReportFilter::default(), None, 10).await.expect("lists").is_empty());
         assert!(others.report(shown[0].id).await.expect("reads").is_none());
@@ -92,7 +102,7 @@ async fn what_the_receiver_gave_up_on_ends_and_is_counted() {
         let blocked = LateNews::Bounce { class: BounceClass::ContentBlocked, end: DeliveryState::Failed };
         assert_eq!(tell(&w, jobs[0].delivery, FULL).await, Some(ReportEffect::Counted));
         assert_eq!(tell(&w, jobs[1].delivery, blocked).await, Some(ReportEffect::Recorded));
-        assert_eq!(w.counters(campaign).await, "1:=1 12:=1 13:=1");
+        assert_eq!(w.counters(campaign).await, "1:=1 12:mailbox_full=1 13:content_blocked=1");
         assert_eq!(w.number("SELECT COUNT(*) FROM suppressions").await, 0);
         assert_eq!(w.number("SELECT COUNT(*) FROM subscribers WHERE status <> 'active'").await, 0);
         assert_eq!(w.number("SELECT COUNT(*) FROM reply_groups WHERE class = 'mailbox_full'").await, 1);
@@ -164,16 +174,31 @@ async fn read_again_by_better_rules_the_first_judgement_is_taken_back() {
         assert_eq!(w.store.settle_reports(vec![again], LATER).await.expect("settles"), [Some(ReportEffect::Counted)]);
         assert_eq!(w.number("SELECT COUNT(*) FROM suppressions").await, 0);
         assert_eq!(w.number("SELECT COUNT(*) FROM subscribers WHERE status <> 'active'").await, 0);
-        assert_eq!(w.counters(campaign).await, "1:=1 10:=1 12:=1");
+        assert_eq!(w.counters(campaign).await, "1:=1 10:=1 12:mailbox_full=1");
         w.check_books(campaign).await;
         w.workspace.read_reports_again(ReportFilter::default(), Some(first.report)).await.expect("chooses");
         assert_eq!(
             w.store.settle_reports(vec![first], LATER).await.expect("settles"),
             [Some(ReportEffect::Suppressed)]
         );
-        assert_eq!(w.counters(campaign).await, "1:=1 10:=1 11:=1");
+        assert_eq!(w.counters(campaign).await, "1:=1 10:=1 11:bad_address=1");
         assert_eq!(w.number("SELECT soft_bounces FROM subscribers ORDER BY soft_bounces DESC LIMIT 1").await, 0);
         w.check_books(campaign).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn read_again_after_months_an_old_bounce_is_still_believed() {
+    each(async |w: World| {
+        let (_, jobs) = world(&w).await;
+        let first = finding(&w, Some(jobs[0].delivery), HARD).await;
+        w.store.settle_reports(vec![first.clone()], LATER).await.expect("settles");
+        let months_later = UnixMs(LATER.0 + 80 * UnixMs::DAY);
+        w.workspace.read_reports_again(ReportFilter::default(), None).await.expect("chooses");
+        let again = w.store.settle_reports(vec![first], months_later).await.expect("settles");
+        assert_eq!(again, [Some(ReportEffect::Suppressed)]);
+        assert_eq!(w.number("SELECT COUNT(*) FROM suppressions").await, 1);
     })
     .await;
 }

@@ -141,7 +141,10 @@ async fn a_hard_bounce_marks_suppresses_and_stops_the_intent_beside_it() {
         let kept = w.value("SELECT reason AS v FROM suppressions WHERE value = 'p2@d2.example'").await;
         assert_eq!(kept.as_deref(), Some("complaint"), "never weakened");
         assert_eq!(w.number("SELECT COUNT(*) FROM suppressions WHERE expires_at_ms IS NULL").await, 3);
-        assert_eq!((w.counters(a).await.as_str(), w.number("SELECT COUNT(*) FROM attempts").await), ("11:=3", 3));
+        assert_eq!(
+            (w.counters(a).await.as_str(), w.number("SELECT COUNT(*) FROM attempts").await),
+            ("11:bad_address=3", 3)
+        );
         w.check_books(a).await;
         w.check_books(b).await;
     })
@@ -250,7 +253,7 @@ async fn a_workspaces_own_rules_and_labels_are_followed() {
         };
         unknown.reply.as_mut().expect("a reply").key = "gone fishing".into();
         w.settle(vec![full, unknown]).await;
-        assert_eq!(w.counters(c).await, "11:=1 12:=1");
+        assert_eq!(w.counters(c).await, "11:bad_address=1 12:mailbox_full=1");
         assert_eq!(w.number("SELECT COUNT(*) FROM suppressions WHERE reason = 'hard_bounce'").await, 2);
         assert_eq!(w.row(jobs[1].delivery).await.reason.as_deref(), Some("bad_address"));
         w.check_books(c).await;
@@ -329,7 +332,7 @@ async fn an_outcome_of_another_attempt_is_lost_and_late_evidence_is_not() {
         let failed = outcome(&jobs[2], Settled::Failed, "554 5.7.1 no");
         assert_eq!(w.settle(vec![failed]).await, [OutcomeAnswer::Recorded]);
         assert_eq!(w.number("SELECT COUNT(*) FROM suppressions").await, 0, "our fault is not the recipient's");
-        assert_eq!(w.counters(c).await, "10:=2 13:=1");
+        assert_eq!(w.counters(c).await, "10:=2 13:bad_address=1");
         w.check_books(c).await;
     })
     .await;

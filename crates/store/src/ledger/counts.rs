@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
-use tidings_domain::{DeliveryState, SkipReason, Word};
+use tidings_domain::{BounceClass, DeliveryState, SkipReason, Word};
 
 use super::step::Step;
 use crate::connection::on;
@@ -17,7 +17,7 @@ pub struct CountKey {
     pub provider: ProviderId,
     /// `DeliveryState::code`
     pub state: i16,
-    /// The skip reason, else empty.
+    /// The skip reason; the class of a message that came back; else empty.
     pub detail: String,
 }
 
@@ -44,6 +44,18 @@ pub(crate) struct Owner {
     pub provider: ProviderId,
 }
 
+/// What is counted apart within a state. A closed set of words: a reason in somebody's own words would make a counter for each.
+pub(crate) fn detail(state: DeliveryState, reason: Option<&str>) -> &'static str {
+    let reason = reason.unwrap_or_default();
+    match state {
+        DeliveryState::Skipped => SkipReason::parse(reason).map_or("", SkipReason::as_str),
+        DeliveryState::HardBounced | DeliveryState::SoftBounced | DeliveryState::Failed => {
+            BounceClass::parse(reason).map_or("", BounceClass::as_str)
+        }
+        _ => "",
+    }
+}
+
 impl Deltas {
     pub(crate) fn add(&mut self, owner: Owner, state: DeliveryState, detail: &str, n: i64) {
         let key = CountKey {
@@ -55,7 +67,13 @@ impl Deltas {
         self.sums.entry(key).or_insert((owner.workspace, 0)).1 += n;
     }
 
-    /// `n` rows took this step and kept their provider.
+    /// A row took this step to an end or back from one. `was` and `reason`: what stood in the row, and stands in it now.
+    pub(crate) fn end(&mut self, owner: Owner, step: Step, was: Option<&str>, reason: Option<&str>) {
+        self.add(owner, step.from(), detail(step.from(), was), -1);
+        self.add(owner, step.to(), detail(step.to(), reason), 1);
+    }
+
+    /// `n` rows took this step between states without a detail, and kept their provider.
     pub(crate) fn step(&mut self, owner: Owner, step: Step, n: i64) {
         self.add(owner, step.from(), "", -n);
         self.add(owner, step.to(), "", n);
@@ -139,8 +157,8 @@ fn count_rows(conn: &mut AnyConn, campaign: CampaignId) -> StoreResult<BTreeMap<
         .load(conn)?;
     let mut sums = BTreeMap::new();
     for (provider, state, reason, n) in rows {
-        let skipped = state == DeliveryState::Skipped.code();
-        let detail = reason.filter(|_| skipped).unwrap_or_default();
+        let known = DeliveryState::from_code(state);
+        let detail = known.map_or("", |known| detail(known, reason.as_deref())).to_owned();
         *sums.entry(CountKey { campaign, provider, state, detail }).or_insert(0) += n;
     }
     Ok(sums)

@@ -213,6 +213,10 @@ impl Work {
         step: Step,
         reason: &str,
     ) -> StoreResult<()> {
+        let was: Option<String> = match step.from().is_bounce() {
+            true => deliveries::table.find(fact.id).select(deliveries::reason).first(conn)?,
+            false => None,
+        };
         diesel::update(deliveries::table.find(fact.id).filter(deliveries::state.eq(step.from().code())))
             .set((
                 deliveries::state.eq(step.to().code()),
@@ -222,9 +226,11 @@ impl Work {
             ))
             .execute(conn)?;
         if fact.is_counted() {
-            self.deltas.step(fact.owner(), step, 1);
+            self.deltas.end(fact.owner(), step, was.as_deref(), Some(reason));
         }
         fact.state.0 = step.to();
+        // A report that is read again is judged by when it was first believed, not by how long ago that was.
+        fact.updated_at = self.now.0;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 //! the queue still has for rows that moved on do nothing.
 
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Nullable, Text as SqlText};
 use tidings_domain::{CampaignState, CampaignTransition, DeliveryState, HELD_MS, UnixMs};
 
 use super::campaign::{self, Standing};
@@ -145,10 +145,10 @@ impl Store {
             let Some(picked) = Picked::of(conn, id, &filter)? else { return Ok(Operated::Rows(0)) };
             let (mut rows, mut deltas) = (0, Deltas::default());
             for change in operation.changes() {
-                for (_, provider) in change.run(conn, &picked, operation, now)? {
+                for (_, provider, reason) in change.run(conn, &picked, operation, now)? {
                     let owner = Owner { workspace: standing.workspace, campaign: id, provider: ProviderId(provider) };
                     if let Some(step) = change.step {
-                        deltas.step(owner, step, 1);
+                        deltas.end(owner, step, reason.as_deref(), None);
                     }
                     rows += 1;
                 }
@@ -234,10 +234,10 @@ impl Picked {
     }
 }
 
-type Moved = Vec<(i64, i64)>;
+type Moved = Vec<(i64, i64, Option<String>)>;
 
 impl Change {
-    /// The rows that moved, each with its provider.
+    /// The rows that moved, each with its provider and the reason of its end, if it had ended.
     fn run(&self, conn: &mut AnyConn, picked: &Picked, operation: Operation, now: UnixMs) -> StoreResult<Moved> {
         let to = self.step.map_or(self.from, Step::to);
         let mut binds = vec![Bind::Int(i64::from(to.code())), Bind::Int(now.0)];
@@ -287,7 +287,7 @@ impl Change {
     }
 }
 
-type MovedRow = (BigInt, BigInt);
+type MovedRow = (BigInt, BigInt, Nullable<SqlText>);
 
 fn load<S: Sql<Row = MovedRow>>(conn: &mut AnyConn, binds: Vec<Bind>) -> StoreResult<Moved> {
     Ok(on!(conn, |c| Fixed::<S>::new(binds).load(c))?)
@@ -313,7 +313,7 @@ macro_rules! operate_text {
             $set,
             " WHERE +state = ? AND id IN (SELECT id ",
             fit!($index, $more),
-            " ORDER BY id LIMIT ?) RETURNING id, provider_id"
+            " ORDER BY id LIMIT ?) RETURNING id, provider_id, reason"
         )
     };
 }

@@ -43,7 +43,7 @@ pub(crate) fn record(
     endings.sort_by_key(|ending| ending.fact.id);
     rows::end(conn, &endings, now)?;
     for ending in endings.iter().filter(|e| e.fact.is_counted()) {
-        deltas.step(ending.fact.owner(), ending.step, 1);
+        deltas.end(ending.fact.owner(), ending.step, None, ending.reason());
     }
     attempts::record(conn, &endings, now)?;
     marks::apply(conn, &endings, now)?;
