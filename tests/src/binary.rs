@@ -82,7 +82,9 @@ impl Server {
         Self::start_with(&["serve", "--sandbox-audience", audience], data, environment).await
     }
 
-    async fn start_with(arguments: &[&str], data: &Path, environment: &[(&str, &str)]) -> Self {
+    /// # Panics
+    /// It does not start.
+    pub async fn start_with(arguments: &[&str], data: &Path, environment: &[(&str, &str)]) -> Self {
         let fresh = !data.join("tidings.sqlite3").exists();
         let mut child = command()
             .args(arguments)

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
@@ -44,6 +45,8 @@ options! {
     "smtp_port", "TIDINGS_SMTP_PORT", "25", "Port of direct deliveries. Only tests and sandboxes change it.";
     "allow_private_targets", "TIDINGS_ALLOW_PRIVATE_TARGETS", "false", "Deliver directly to loopback and private addresses. Only tests and sandboxes need it.";
     "max_connections", "TIDINGS_MAX_CONNECTIONS", "200", "SMTP connections of this process at one time (1 to 5000).";
+    "drain_seconds", "TIDINGS_DRAIN_SECONDS", "30", "After the order to stop, messages in flight may take this long (0 to 3600); what has no reply by then is in doubt. A peer may take 600.";
+    "worker_id", "TIDINGS_WORKER_ID", "(made at each start)", "The name of this process among the others. No two that live may have the same.";
     "trusted_proxies", "TIDINGS_TRUSTED_PROXIES", "(none)", "Comma-separated IPs whose X-Forwarded-For is believed.";
     "metrics_listen", "TIDINGS_METRICS_LISTEN", "(none)", "A second address for /metrics and /health alone, such as 127.0.0.1:9464: in every role, and the only one in a dispatcher or worker.";
     "metrics_token", "TIDINGS_METRICS_TOKEN", "(none: this machine only)", "Who reads /metrics has to send it as a bearer token. Without it only clients on the same machine may.";
@@ -84,6 +87,8 @@ struct Raw {
     smtp_port: Option<String>,
     allow_private_targets: Option<String>,
     max_connections: Option<String>,
+    drain_seconds: Option<String>,
+    worker_id: Option<String>,
     trusted_proxies: Option<String>,
     metrics_listen: Option<String>,
     metrics_token: Option<String>,
@@ -112,6 +117,9 @@ pub struct Config {
     pub smtp_port: u16,
     pub allow_private_targets: bool,
     pub max_connections: usize,
+    pub drain: Duration,
+    /// `None`: one is made.
+    pub worker_id: Option<String>,
     pub trusted_proxies: Vec<IpAddr>,
     pub metrics_listen: Option<SocketAddr>,
     pub metrics_token: Option<String>,
@@ -179,6 +187,8 @@ impl Raw {
         take("TIDINGS_SMTP_PORT", &mut self.smtp_port);
         take("TIDINGS_ALLOW_PRIVATE_TARGETS", &mut self.allow_private_targets);
         take("TIDINGS_MAX_CONNECTIONS", &mut self.max_connections);
+        take("TIDINGS_DRAIN_SECONDS", &mut self.drain_seconds);
+        take("TIDINGS_WORKER_ID", &mut self.worker_id);
         take("TIDINGS_TRUSTED_PROXIES", &mut self.trusted_proxies);
         take("TIDINGS_METRICS_LISTEN", &mut self.metrics_listen);
         take("TIDINGS_METRICS_TOKEN", &mut self.metrics_token);
@@ -235,6 +245,8 @@ impl Raw {
                 "true or false",
             )?,
             max_connections,
+            drain: check_drain(self.drain_seconds.as_deref())?,
+            worker_id: self.worker_id.map(check_worker_id).transpose()?,
             trusted_proxies: parse_list("trusted_proxies", self.trusted_proxies.as_deref(), "IP addresses")?,
             metrics_listen: self
                 .metrics_listen
@@ -272,6 +284,24 @@ fn check_intake(
 fn check_key(text: &str) -> anyhow::Result<[u8; 32]> {
     crate::instance::parse_key(text)
         .context("secret_key must be 32 octets in base64: copy the content of data_dir/instance.key")
+}
+
+fn check_drain(text: Option<&str>) -> anyhow::Result<Duration> {
+    const LONGEST_SECONDS: u64 = 3600;
+    let wanted = "a number of seconds from 0 to 3600";
+    let seconds = parse("drain_seconds", text.unwrap_or("30"), wanted)?;
+    ensure!(seconds <= LONGEST_SECONDS, "drain_seconds is {seconds}: it must be {wanted}");
+    Ok(Duration::from_secs(seconds))
+}
+
+pub fn check_worker_id(id: String) -> anyhow::Result<String> {
+    const LONGEST: usize = 64;
+    let is_good = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
+    ensure!(
+        (1..=LONGEST).contains(&id.len()) && id.bytes().all(is_good),
+        "worker_id is {id:?}: it must be 1 to {LONGEST} letters, digits, dots, dashes and underscores"
+    );
+    Ok(id)
 }
 
 /// The text itself is never repeated in a message.

@@ -73,6 +73,34 @@ impl Ground {
     }
 }
 
+/// For a command beside running processes: the database as it is. One that is not there is not made, and one of another version is
+/// left alone.
+///
+/// # Errors
+/// What is missing or in the way, with what to do about it.
+pub async fn open_beside(config: &Config) -> anyhow::Result<Store> {
+    ensure_database(config)?;
+    let options = StoreOptions { migrates: false, ..StoreOptions::default() };
+    Store::open(&config.database_url, options).await.with_context(|| cannot_open(config))
+}
+
+/// SQLite would make the file that it does not find.
+///
+/// # Errors
+/// There is none, with what to do about it.
+pub fn ensure_database(config: &Config) -> anyhow::Result<()> {
+    let path = config.database_url.strip_prefix("sqlite://").unwrap_or(&config.database_url);
+    ensure!(
+        is_postgres(config) || std::path::Path::new(path).exists(),
+        "there is no database at {path}: name the folder with TIDINGS_DATA_DIR, or start `tidings serve` first"
+    );
+    Ok(())
+}
+
+pub fn is_postgres(config: &Config) -> bool {
+    config.database_url.starts_with("postgres")
+}
+
 /// How every command opens the store: with the key of its hashes, or erased people would be forgotten.
 pub fn store_options(instance: &Instance) -> StoreOptions {
     let suppression_key = SuppressionKey::new(Keys::new(&instance.key).suppression_key());
@@ -84,7 +112,7 @@ async fn open_store(config: &Config, instance: &Instance, has_shared_queue: bool
     Store::open(&config.database_url, options).await.with_context(|| cannot_open(config))
 }
 
-fn cannot_open(config: &Config) -> String {
+pub fn cannot_open(config: &Config) -> String {
     format!("cannot open the database {}", without_password(&config.database_url))
 }
 
@@ -101,7 +129,7 @@ async fn keys(store: &Store, instance: &Instance) -> anyhow::Result<Arc<Keys>> {
 }
 
 /// A database URL for messages.
-fn without_password(url: &str) -> String {
+pub fn without_password(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme < at => match url[scheme + 3..at].find(':') {
             Some(colon) => format!("{}:…{}", &url[..scheme + 3 + colon], &url[at..]),

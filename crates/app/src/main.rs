@@ -10,7 +10,9 @@ mod intake;
 mod mailbox_url;
 mod runtime;
 mod sandbox_world;
+mod savings;
 mod scene;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,6 +52,21 @@ enum Command {
     Bounce,
     /// Print a one-time link that signs a user in: for when the password is lost.
     SignInLink(commands::sign_in_link::SignInLinkArguments),
+    /// Show every process that is alive: role, host, version, connections, attempts.
+    Workers(commands::workers::WorkersArguments),
+    /// See what waits to be sent and why, and hold, release, retry, move or delete it.
+    #[command(subcommand)]
+    Queue(commands::queue::QueueCommand),
+    /// Look at everything that the installation stands on, and say how to mend what is wrong.
+    Doctor(commands::doctor::DoctorArguments),
+    /// Copy the database, the key and waiting uploads into a new folder, while everything runs.
+    Backup(commands::backup::BackupArguments),
+    /// Set an empty installation up from a backup. Sending is locked until a person unlocks it.
+    Restore(commands::restore::RestoreArguments),
+    /// Let a restored installation send.
+    UnlockSending,
+    /// Bring the database to this version, or with --check only say whether it is.
+    Migrate(commands::migrate::MigrateArguments),
     /// List every option of the configuration, with its variable and default.
     Options,
     /// Run the sandbox of mail providers alone, to point `serve` at.
@@ -90,6 +107,13 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Demo(arguments) => commands::demo::run(arguments, &config?).await,
         Command::Import(arguments) => commands::import::run(arguments, config?).await,
         Command::SignInLink(arguments) => commands::sign_in_link::run(arguments, config?).await,
+        Command::Workers(arguments) => commands::workers::run(arguments, config?).await,
+        Command::Queue(command) => commands::queue::run(command, config?).await,
+        Command::Doctor(arguments) => commands::doctor::run(arguments, config?).await,
+        Command::Backup(arguments) => commands::backup::run(arguments, config?).await,
+        Command::Restore(arguments) => commands::restore::run(arguments, config?).await,
+        Command::UnlockSending => commands::unlock_sending::run(config?).await,
+        Command::Migrate(arguments) => commands::migrate::run(arguments, config?).await,
         Command::Options => {
             config::print_options();
             Ok(ExitCode::SUCCESS)

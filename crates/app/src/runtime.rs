@@ -4,19 +4,19 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tidings_compose::Keys;
 use tidings_delivery::{ProviderTable, Resolver, ResolverOptions, TlsClients};
 use tidings_domain::{Lane, ProcessRole, RetryPolicy};
 use tidings_intake::client_tls;
 use tidings_intake::mailbox::MailboxReader;
 use tidings_queue::{Queue, QueueOptions};
-use tidings_store::{Heartbeat, Store};
+use tidings_store::{Heartbeat, Store, TakenId};
 use tidings_web::{Ops, WebConfig, WebState, run_probes};
 use tidings_worker::import::Importer;
 use tidings_worker::{
-    Dispatcher, DispatcherMetrics, DispatcherOptions, Mailbox, Mends, Postmaster, Sender, SenderOptions, SenderParts,
-    SenderStats, SiteOptions, StoredMail, Sweeper, TargetOptions, now,
+    Dispatcher, DispatcherMetrics, DispatcherOptions, Mailbox, Mends, Pace, Postmaster, Sender, SenderOptions,
+    SenderParts, SenderStats, SiteOptions, StoredMail, Sweeper, TargetOptions, now,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -28,8 +28,10 @@ use crate::intake::Listener;
 /// The importer's name on its leases: the same at each start, so that an import goes on at once after a kill. The lock on the data folder
 /// makes sure that there is one.
 pub const IMPORTER: &str = "embedded";
-/// The loops end within this after the order to stop; then the process ends anyway, and recovery does the rest.
-const STOP_WITHIN: Duration = Duration::from_secs(45);
+/// After the drain, what was read of replies is written and the other loops end; then the process ends anyway, and recovery does the rest.
+const STOP_AFTER_DRAIN: Duration = Duration::from_secs(15);
+/// A living process shows life several times within this.
+const LOOK_TWICE: Duration = Duration::from_secs(5);
 
 /// A process that shows no life for so long has lost its jobs and connection slots to the others.
 const LEASE: Duration = Duration::from_secs(60);
@@ -70,6 +72,7 @@ pub struct Running {
     tasks: TaskTracker,
     ops: Arc<Ops>,
     probes: Option<Probes>,
+    stop_within: Duration,
     _held: Held,
 }
 
@@ -99,6 +102,7 @@ impl Running {
         let mut running = Self {
             ops: Arc::new(Ops::new(ground.store.clone(), ground.queue.clone(), role)),
             probes: None,
+            stop_within: config.drain + STOP_AFTER_DRAIN,
             store: ground.store,
             queue: ground.queue,
             keys: ground.keys,
@@ -134,13 +138,7 @@ impl Running {
             ops = ops.counting(|registry| metrics.register(registry));
             let options = DispatcherOptions { stands_as, metrics, ..DispatcherOptions::default() };
             let (store, queue) = (self.store.clone(), self.queue.clone());
-            let mut dispatcher = Dispatcher::new(store, queue, resolver.clone(), Arc::clone(&table), options);
-            if is_alone {
-                let waiting = dispatcher.refill().await.context("filling the queue from the ledger")?;
-                if waiting > 0 {
-                    tracing::info!(deliveries = waiting, "taken up where the last run ended");
-                }
-            }
+            let dispatcher = Dispatcher::new(store, queue, resolver.clone(), Arc::clone(&table), options);
             self.tasks.spawn(dispatcher.run(self.stop.clone()));
             let stands_as = (!is_alone).then(|| id.clone());
             let postmaster = Postmaster::new(self.store.clone(), Arc::clone(&self.keys), stands_as);
@@ -150,6 +148,7 @@ impl Running {
         if self.role.sends() {
             let mut options = SenderOptions::new(id.clone(), config.max_connections);
             options.retry = tuning.retry;
+            options.drain = config.drain;
             options.longest_hold = tuning.longest_hold;
             options.extend_every = tuning.queue.lease / 4;
             let sender = self.sender(config, resolver, options)?;
@@ -166,8 +165,8 @@ impl Running {
             (true, _) => Mends::Leases,
             (false, _) => Mends::LeasesAndSilence,
         };
-        let identity = heartbeat(id, self.role, config);
-        let sweeper = Sweeper { store: self.store.clone(), queue: self.queue.clone(), stats, identity, mends };
+        let pace = Pace::default();
+        let sweeper = Sweeper { store: self.store.clone(), queue: self.queue.clone(), stats, identity, mends, pace };
         self.tasks.spawn(sweeper.run(self.stop.clone()));
         Ok(ops)
     }
@@ -192,6 +191,24 @@ impl Running {
             self.tasks.spawn(mailbox.run(self.stop.clone()));
         }
         Ok(())
+    }
+
+    /// This process's name among the others. One that was given must not be another living process's: jobs and leases stand under it.
+    async fn identify(&self, config: &Config) -> anyhow::Result<Heartbeat> {
+        let id = config.worker_id.clone().unwrap_or_else(|| process_id(config));
+        let beat = || heartbeat(id.clone(), self.role, config);
+        let TakenId::HeldBy(holder) = self.store.take_worker_id(beat(), None).await? else { return Ok(beat()) };
+        // Its last life may have ended without a word: two heartbeats' time tells.
+        tokio::time::sleep(LOOK_TWICE).await;
+        match self.store.take_worker_id(beat(), Some(holder.heartbeat_at_ms)).await? {
+            TakenId::Yes => Ok(beat()),
+            TakenId::HeldBy(holder) => bail!(
+                "a {} with the id {} is alive on {}: give this process another one with --id, or end that one",
+                holder.role,
+                holder.id,
+                holder.host
+            ),
+        }
     }
 
     fn sender(&self, config: &Config, resolver: Resolver, options: SenderOptions) -> anyhow::Result<Sender> {
@@ -248,7 +265,7 @@ impl Running {
     pub async fn stop(self) {
         self.stop.cancel();
         self.tasks.close();
-        if tokio::time::timeout(STOP_WITHIN, self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(self.stop_within, self.tasks.wait()).await.is_err() {
             tracing::warn!("some loops did not end in time; what they left is mended at the next start");
         }
         if let Some(probes) = self.probes {
@@ -260,7 +277,7 @@ impl Running {
     }
 }
 
-fn resolver(config: &Config, table: &Arc<ProviderTable>) -> anyhow::Result<Resolver> {
+pub fn resolver(config: &Config, table: &Arc<ProviderTable>) -> anyhow::Result<Resolver> {
     let options = ResolverOptions {
         nameservers: config.nameservers.clone(),
         smtp_port: config.smtp_port,
@@ -296,5 +313,7 @@ fn heartbeat(id: String, role: ProcessRole, config: &Config) -> Heartbeat {
         heartbeat_at_ms: now().0,
         connections: 0,
         attempts: 0,
+        max_connections: if role.sends() { i64::try_from(config.max_connections).unwrap_or(i64::MAX) } else { 0 },
+        attempts_per_minute: 0,
     }
 }

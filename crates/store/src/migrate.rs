@@ -25,6 +25,36 @@ pub(crate) fn up(conn: &mut AnyConn) -> StoreResult<usize> {
     }
 }
 
+/// The steps of this version that the schema has not taken.
+pub(crate) fn missing(conn: &mut AnyConn) -> StoreResult<Vec<String>> {
+    match conn {
+        AnyConn::Pg(c) => not_applied(c, POSTGRES),
+        AnyConn::Lite(c) => not_applied(c, SQLITE),
+    }
+}
+
+/// For a command that must not change the schema under running processes.
+pub(crate) fn refuse_pending(conn: &mut AnyConn) -> StoreResult<()> {
+    match missing(conn)?.len() {
+        0 => Ok(()),
+        n => Err(StoreError::Migrate(format!(
+            "its schema lacks {n} steps of this version: run `tidings migrate`, or start the processes of this version"
+        ))),
+    }
+}
+
+fn not_applied<C, DB>(conn: &mut C, ours: EmbeddedMigrations) -> StoreResult<Vec<String>>
+where
+    DB: Backend,
+    C: MigrationHarness<DB>,
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    let failed = |e: Box<dyn std::error::Error + Send + Sync>| StoreError::Migrate(e.to_string());
+    refuse_newer(conn, &ours)?;
+    let pending = conn.pending_migrations(ours).map_err(failed)?;
+    Ok(pending.iter().map(|migration| migration.name().to_string()).collect())
+}
+
 fn locking(conn: &mut PgConnection, sql: &str) -> StoreResult<()> {
     diesel::sql_query(sql).bind::<BigInt, _>(MIGRATION_LOCK).execute(conn)?;
     Ok(())
@@ -38,7 +68,18 @@ where
     EmbeddedMigrations: MigrationSource<DB>,
 {
     let failed = |e: Box<dyn std::error::Error + Send + Sync>| StoreError::Migrate(e.to_string());
-    let known: Vec<String> = MigrationSource::<DB>::migrations(&ours)
+    refuse_newer(conn, &ours)?;
+    Ok(conn.run_pending_migrations(ours).map_err(failed)?.len())
+}
+
+fn refuse_newer<C, DB>(conn: &mut C, ours: &EmbeddedMigrations) -> StoreResult<()>
+where
+    DB: Backend,
+    C: MigrationHarness<DB>,
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    let failed = |e: Box<dyn std::error::Error + Send + Sync>| StoreError::Migrate(e.to_string());
+    let known: Vec<String> = MigrationSource::<DB>::migrations(ours)
         .map_err(failed)?
         .iter()
         .map(|m| m.name().version().to_string())
@@ -49,7 +90,7 @@ where
             "its schema has the step {newer}, which this version does not know: a newer Tidings has used it. Start that version or a later one"
         )));
     }
-    Ok(conn.run_pending_migrations(ours).map_err(failed)?.len())
+    Ok(())
 }
 
 /// Takes every migration back: for the test that goes up, down and up.

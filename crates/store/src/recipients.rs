@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
-use tidings_domain::{DeliveryState, EmailAddress};
+use tidings_domain::{DeliveryState, EmailAddress, UnixMs, held_until_released};
 
 use crate::campaigns::{contains_pattern, lower};
 use crate::schema::{attempts, deliveries, engagements, providers, subscribers};
@@ -33,6 +33,20 @@ pub struct Person {
     pub reason: Option<String>,
     /// The peer's last reply, every line of it.
     pub reply: Option<String>,
+}
+
+impl Person {
+    /// When it is tried next; `None` also while an operator holds it.
+    #[must_use]
+    pub fn due_at_ms(&self) -> Option<i64> {
+        self.next_at_ms.filter(|_| !self.is_held())
+    }
+
+    /// An operator keeps it back until it is released.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.next_at_ms.is_some_and(|at| held_until_released(UnixMs(at)).is_some())
+    }
 }
 
 /// One attempt that did not end in acceptance.

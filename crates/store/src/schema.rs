@@ -502,6 +502,8 @@ diesel::table! {
         heartbeat_at_ms -> BigInt,
         connections -> BigInt,
         attempts -> BigInt,
+        max_connections -> BigInt,
+        attempts_per_minute -> BigInt,
     }
 }
 

@@ -19,6 +19,8 @@ pub struct StoreOptions {
     pub has_shared_queue: bool,
     /// For the hashes of erased addresses. Another key than before would forget them.
     pub suppression_key: SuppressionKey,
+    /// Brings the schema up to date; else a schema of another version is refused.
+    pub migrates: bool,
 }
 
 impl Default for StoreOptions {
@@ -27,6 +29,7 @@ impl Default for StoreOptions {
             max_connections: 8,
             connect_timeout: Duration::from_secs(10),
             has_shared_queue: false,
+            migrates: true,
             suppression_key: SuppressionKey::new([0; 32]),
         }
     }
@@ -64,7 +67,11 @@ impl Store {
     fn open_blocking(url: &str, options: StoreOptions) -> StoreResult<Self> {
         let mut first = connect(url)?;
         prepare(&mut first, true)?;
-        migrate::up(&mut first)?;
+        if options.migrates {
+            migrate::up(&mut first)?;
+        } else {
+            migrate::refuse_pending(&mut first)?;
+        }
         let pool = Pool::builder()
             .max_size(options.max_connections)
             .min_idle(Some(1))
@@ -176,6 +183,15 @@ impl Store {
             }
         })
         .await
+    }
+
+    /// The steps that the schema lacks, without taking them.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or the schema is a newer version's.
+    pub async fn pending_migrations(url: &str) -> StoreResult<Vec<String>> {
+        let url = url.strip_prefix("sqlite://").unwrap_or(url).to_owned();
+        blocking(move || migrate::missing(&mut connect(&url)?)).await
     }
 
     /// Takes the schema down and up again: only for the test of the migrations.

@@ -22,6 +22,18 @@ pub struct Heartbeat {
     pub connections: i64,
     /// Attempts since its start.
     pub attempts: i64,
+    /// Connections that it may open; 0 when it sends nothing.
+    pub max_connections: i64,
+    /// Over the last minute.
+    pub attempts_per_minute: i64,
+}
+
+/// What came of asking for an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TakenId {
+    Yes,
+    /// By this process, as it last spoke of itself.
+    HeldBy(Heartbeat),
 }
 
 impl Store {
@@ -39,9 +51,32 @@ impl Store {
                     workers::heartbeat_at_ms.eq(excluded(workers::heartbeat_at_ms)),
                     workers::connections.eq(excluded(workers::connections)),
                     workers::attempts.eq(excluded(workers::attempts)),
+                    workers::attempts_per_minute.eq(excluded(workers::attempts_per_minute)),
                 ))
                 .execute(c))?;
             Ok(())
+        })
+        .await
+    }
+
+    /// Takes an id for this process, with its first sign of life. `seen` is the sign of life that the id's last holder was seen to give
+    /// and that it must not have repeated since; `None`: the id must be free.
+    ///
+    /// # Errors
+    /// The transaction could not be committed.
+    pub async fn take_worker_id(&self, beat: Heartbeat, seen: Option<i64>) -> StoreResult<TakenId> {
+        self.write(move |conn| {
+            let holder = workers::table.find(&beat.id).select(Heartbeat::as_select()).first(conn).optional()?;
+            match holder {
+                Some(holder) if seen != Some(holder.heartbeat_at_ms) => return Ok(TakenId::HeldBy(holder)),
+                Some(_) => {
+                    diesel::delete(workers::table.find(&beat.id)).execute(conn)?;
+                }
+                None => {}
+            }
+            // Of two who take a free id at once, the second runs into the primary key.
+            on!(conn, |c| diesel::insert_into(workers::table).values(&beat).execute(c))?;
+            Ok(TakenId::Yes)
         })
         .await
     }

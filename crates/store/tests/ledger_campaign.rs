@@ -155,6 +155,8 @@ async fn workers_are_seen_while_they_speak() {
             heartbeat_at_ms: at,
             connections: 3,
             attempts: 4,
+            max_connections: 200,
+            attempts_per_minute: 60,
         };
         for (id, at) in [("a", 10), ("b", 20), ("a", 30), ("c", 40)] {
             w.store.beat(beat(id, at)).await.expect("beats");

@@ -168,3 +168,35 @@ async fn a_delete_cancels_what_is_not_in_flight_and_the_campaign_ends() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn while_sending_is_locked_no_intent_is_granted() {
+    each(async |w: World| {
+        let (campaign, jobs) = queued(&w).await;
+        w.store.lock_sending("restored".into()).await.expect("locks");
+        assert_eq!(w.intend(&[&jobs[0]]).await, [IntentAnswer::Paused]);
+        assert_eq!(w.counters(campaign).await, "1:=8", "nothing moved");
+        assert_eq!(w.store.sending_lock().await.expect("reads").as_deref(), Some("restored"));
+        assert!(w.store.unlock_sending().await.expect("unlocks"));
+        assert!(!w.store.unlock_sending().await.expect("is unlocked"));
+        assert_eq!(w.intend(&[&jobs[0]]).await, [IntentAnswer::Go]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_database_tells_its_condition_and_sqlite_copies_itself() {
+    each(async |w: World| {
+        let condition = w.store.condition().await.expect("reads");
+        assert!(condition.version.contains(if w.store.is_embedded() { "SQLite 3." } else { "PostgreSQL 1" }));
+        assert_eq!(w.store.damage().await.expect("looks"), Vec::<String>::new());
+        let folder = tempfile::tempdir().expect("a folder");
+        let copy = folder.path().join("it's a copy.sqlite3").to_string_lossy().into_owned();
+        let copied = w.store.copy_into(&copy).await;
+        assert_eq!(copied.is_ok(), w.store.is_embedded());
+        if w.store.is_embedded() {
+            Store::open(&copy, StoreOptions::default()).await.expect("is whole");
+        }
+    })
+    .await;
+}

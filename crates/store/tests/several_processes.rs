@@ -74,3 +74,29 @@ async fn only_attempts_that_have_been_silent_for_long_are_in_doubt() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_id_is_taken_from_nobody_who_lives() {
+    each(async |w: World| {
+        let beat = |at: i64| Heartbeat {
+            id: "worker-1".into(),
+            role: "worker".into(),
+            host: "h".into(),
+            version: "1".into(),
+            started_at_ms: at,
+            heartbeat_at_ms: at,
+            connections: 0,
+            attempts: 0,
+            max_connections: 10,
+            attempts_per_minute: 0,
+        };
+        let take = async |at, seen| w.store.take_worker_id(beat(at), seen).await.expect("asks");
+        assert_eq!(take(10, None).await, TakenId::Yes);
+        assert_eq!(take(20, None).await, TakenId::HeldBy(beat(10)));
+        w.store.beat(beat(12)).await.expect("beats");
+        assert!(matches!(take(20, Some(10)).await, TakenId::HeldBy(_)), "it spoke meanwhile");
+        assert_eq!(take(20, Some(12)).await, TakenId::Yes, "it was silent");
+        assert_eq!(w.store.workers().await.expect("reads"), [beat(20)]);
+    })
+    .await;
+}

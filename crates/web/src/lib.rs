@@ -34,6 +34,7 @@ mod words;
 
 pub use app::configure;
 pub use config::WebConfig;
+pub use disk::free_bytes;
 pub use envelope::{CSP, envelope};
 pub use inventory::{Access, Csrf, Entry};
 pub use links::{setup_link, sign_in_link};

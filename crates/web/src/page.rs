@@ -28,6 +28,8 @@ pub enum Nav {
     Subscribers,
     Imports,
     Suppressions,
+    Queues,
+    Workers,
     Settings,
 }
 
@@ -42,6 +44,8 @@ impl Nav {
             Self::Subscribers => "subscribers",
             Self::Imports => "imports",
             Self::Suppressions => "suppressions",
+            Self::Queues => "queues",
+            Self::Workers => "workers",
             Self::Settings => "settings",
         }
     }

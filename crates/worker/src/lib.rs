@@ -24,4 +24,4 @@ pub use mailboxes::Mailbox;
 pub use metrics::{DispatcherMetrics, SenderMetrics};
 pub use postmaster::{Postmaster, StoredMail};
 pub use sender::{Parts as SenderParts, Sender, SenderOptions, SenderStats, SiteOptions, TargetOptions};
-pub use sweeper::{Mends, Sweeper};
+pub use sweeper::{Mends, Pace, Sweeper};

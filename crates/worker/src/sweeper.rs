@@ -1,6 +1,6 @@
 //! Mends what stands still: leases whose holder is gone. And shows that this process lives.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -27,6 +27,7 @@ pub struct Sweeper {
     /// This process: its id, roles, host, version.
     pub identity: Heartbeat,
     pub mends: Mends,
+    pub pace: Pace,
 }
 
 /// What this process looks after besides its own heartbeat.
@@ -75,16 +76,39 @@ impl Sweeper {
     }
 }
 
+/// Attempts of the last minute, from the counts at each heartbeat.
+#[derive(Debug, Default)]
+pub struct Pace {
+    seen: VecDeque<(UnixMs, i64)>,
+}
+
+impl Pace {
+    fn over_a_minute(&mut self, now: UnixMs, attempts: i64) -> i64 {
+        self.seen.push_back((now, attempts));
+        // The first count kept is the last one that is a minute old.
+        while self.seen.get(1).is_some_and(|(at, _)| now.0 - at.0 >= UnixMs::MINUTE) {
+            self.seen.pop_front();
+        }
+        let Some((since, first)) = self.seen.front() else { return 0 };
+        match now.0 - since.0 {
+            0 => 0,
+            ms => (attempts - first) * UnixMs::MINUTE / ms,
+        }
+    }
+}
+
 impl Looping for Sweeper {
     const NAME: &'static str = "sweeper";
 
     async fn step(&mut self) -> anyhow::Result<Step> {
         let now = now();
+        let attempts = count(&self.stats.attempts);
         self.store
             .beat(Heartbeat {
                 heartbeat_at_ms: now.0,
                 connections: count(&self.stats.connections),
-                attempts: count(&self.stats.attempts),
+                attempts,
+                attempts_per_minute: self.pace.over_a_minute(now, attempts),
                 ..self.identity.clone()
             })
             .await?;
@@ -116,4 +140,21 @@ fn vanished(job: Job) -> OutcomeRecord {
 
 fn count(value: &std::sync::atomic::AtomicU64) -> i64 {
     i64::try_from(value.load(Ordering::Relaxed)).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_is_that_of_the_last_minute() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.over_a_minute(UnixMs(0), 0), 0);
+        assert_eq!(pace.over_a_minute(UnixMs(2_000), 10), 300, "after two seconds it is a guess");
+        for second in (4..=120).step_by(2) {
+            pace.over_a_minute(UnixMs(second * 1_000), 10);
+        }
+        assert_eq!(pace.over_a_minute(UnixMs(122_000), 10), 0, "the burst is forgotten");
+        assert!(pace.seen.len() <= 32, "{}", pace.seen.len());
+    }
 }

@@ -1,23 +1,37 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use tidings_domain::ProcessRole;
 use tidings_sandbox::WorldOptions;
 
-use crate::config::Config;
+use crate::config::{Config, check_worker_id};
 use crate::runtime::{Running, Tuning};
 use crate::sandbox_world;
 
+/// The exit code after a second signal: not all was finished.
+const ENDED_IN_A_HURRY: i32 = 1;
+
 #[derive(clap::Args)]
 pub struct ServeArguments {
+    /// SMTP connections of this process at one time, instead of TIDINGS_MAX_CONNECTIONS.
+    #[arg(long, value_name = "CONNECTIONS", value_parser = clap::value_parser!(u16).range(1..=5000))]
+    concurrency: Option<u16>,
+    /// The name of this process among the others, instead of TIDINGS_WORKER_ID. No two that live may have the same.
+    #[arg(long, value_name = "NAME")]
+    id: Option<String>,
+    /// After the order to stop, messages in flight may take this long, instead of TIDINGS_DRAIN_SECONDS.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=3600))]
+    drain: Option<u64>,
     /// Send to `tidings sandbox` started for an audience of this size: its providers, and seconds for hours.
     #[arg(long, value_name = "SUBSCRIBERS")]
     sandbox_audience: Option<u64>,
 }
 
 /// The same for every role: start, say where, wait for the order to stop, stop.
-pub async fn run(arguments: ServeArguments, config: Config, role: ProcessRole) -> anyhow::Result<ExitCode> {
+pub async fn run(arguments: ServeArguments, mut config: Config, role: ProcessRole) -> anyhow::Result<ExitCode> {
+    arguments.overrule(&mut config)?;
     start_logging(&config);
     let tuning = match arguments.sandbox_audience {
         Some(subscribers) => sandbox_world::tuning(WorldOptions::for_audience(subscribers).throttle_per_second)?,
@@ -35,9 +49,31 @@ pub async fn run(arguments: ServeArguments, config: Config, role: ProcessRole) -
         }
         () = running.stopped() => {}
     }
-    running.stop().await;
-    println!("stopped");
+    // Registered before the drain begins, so that no impatience is lost.
+    tokio::select! {
+        () = running.stop() => println!("stopped"),
+        signal = stop_signal() => {
+            println!("{} received again: ending at once; what was in flight is in doubt", signal?);
+            std::process::exit(ENDED_IN_A_HURRY);
+        }
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+impl ServeArguments {
+    /// What stands on the command line wins.
+    fn overrule(&self, config: &mut Config) -> anyhow::Result<()> {
+        if let Some(connections) = self.concurrency {
+            config.max_connections = connections.into();
+        }
+        if let Some(id) = &self.id {
+            config.worker_id = Some(check_worker_id(id.clone())?);
+        }
+        if let Some(seconds) = self.drain {
+            config.drain = Duration::from_secs(seconds);
+        }
+        Ok(())
+    }
 }
 
 async fn greet(running: &Running, config: &Config) -> anyhow::Result<()> {

@@ -15,7 +15,7 @@ use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::deliveries;
 use crate::words::{Code, Db};
-use crate::{AnyConn, CampaignId, DeliveryId, ProviderId, StoreResult, SuppressionKey, WorkspaceId};
+use crate::{AnyConn, CampaignId, DeliveryId, ProviderId, StoreResult, SuppressionKey, WorkspaceId, sending_lock};
 
 /// Answers every intent and moves the rows that may go, or that must not (C3). Also says which campaigns had a row go.
 pub(crate) fn answer(
@@ -28,6 +28,9 @@ pub(crate) fn answer(
 ) -> StoreResult<(Vec<IntentAnswer>, BTreeSet<CampaignId>)> {
     if intents.is_empty() {
         return Ok(Default::default());
+    }
+    if sending_lock::locked(conn)?.is_some() {
+        return Ok((vec![IntentAnswer::Paused; intents.len()], BTreeSet::new()));
     }
     let mut facts = load_facts(conn, intents, now)?;
     let stopped = stopped_by_special(conn, &facts, key, now)?;

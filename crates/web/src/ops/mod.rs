@@ -70,6 +70,12 @@ impl Ops {
         self
     }
 
+    /// Other processes share the queue with this one.
+    #[must_use]
+    pub fn shares_queue(&self) -> bool {
+        self.shares_queue
+    }
+
     /// Lets a loop's own counters show among the metrics.
     #[must_use]
     pub fn counting(mut self, register: impl FnOnce(&mut Registry)) -> Self {

@@ -31,6 +31,8 @@ struct HomePage {
     progress: SetupProgress,
     latest: Vec<Latest>,
     worker: Option<WorkerNotice>,
+    /// Why nothing is sent at all.
+    lock: Option<String>,
 }
 
 /// A campaign of the last few.
@@ -65,7 +67,8 @@ async fn read(page: Page, state: &WebState) -> WebResult<HomePage> {
     let waiting = rows.iter().find(|row| row.head.state.is_active()).map(|row| row.head.name.as_str());
     let worker = worker_notice(&page, &workers, waiting);
     let latest = rows.into_iter().map(Latest::new).collect();
-    Ok(HomePage { page: page.titled("Home", Nav::Home), progress, latest, worker })
+    let lock = state.store.sending_lock().await?;
+    Ok(HomePage { page: page.titled("Home", Nav::Home), progress, latest, worker, lock })
 }
 
 fn worker_notice(page: &Page, workers: &[Heartbeat], waiting: Option<&str>) -> Option<WorkerNotice> {

@@ -5,6 +5,7 @@ mod guard;
 mod headers;
 mod imports;
 mod lists;
+mod operations;
 mod ops;
 mod people;
 mod sessions;

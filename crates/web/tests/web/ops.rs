@@ -83,6 +83,8 @@ async fn the_installation_is_measured_on_both_backends() {
             heartbeat_at_ms: site.state.now().0,
             connections: 3,
             attempts: 9,
+            max_connections: 200,
+            attempts_per_minute: 4,
         };
         site.state.store.beat(beat).await.expect("beats");
         let text = scrape(&site).await;

@@ -75,6 +75,10 @@ pub struct Dispatcher {
     /// Of the shared queue that this process has told everything.
     epoch: Option<u64>,
     watched: Option<Instant>,
+    /// The queue inside this process has got what the ledger has.
+    filled: bool,
+    /// What the last leader committed and may not have pushed is still to be looked for.
+    takes_over: bool,
 }
 
 impl Dispatcher {
@@ -101,6 +105,8 @@ impl Dispatcher {
             strays,
             epoch: None,
             watched: None,
+            filled: false,
+            takes_over: false,
         }
     }
 
@@ -120,8 +126,7 @@ impl Dispatcher {
             Standing::Leads => Ok(true),
             Standing::TookOver => {
                 self.epoch = None;
-                self.tell_anew().await?;
-                self.push_unpushed().await?;
+                self.takes_over = true;
                 Ok(true)
             }
         }
@@ -282,8 +287,22 @@ impl Looping for Dispatcher {
         if !leads? {
             return Ok(Step::Idle);
         }
+        // A restored backup: nothing reaches the queue until a person has looked.
+        if self.store.sending_lock().await?.is_some() {
+            return Ok(Step::Idle);
+        }
         if self.leadership.is_some() {
             self.tell_anew().await?;
+            if self.takes_over {
+                self.push_unpushed().await?;
+                self.takes_over = false;
+            }
+        } else if !self.filled {
+            let waiting = self.refill().await?;
+            self.filled = true;
+            if waiting > 0 {
+                tracing::info!(deliveries = waiting, "taken up where the last run ended");
+            }
         }
         let campaigns = self.store.active_campaigns().await.context("reading the active campaigns")?;
         self.tell_pauses(&campaigns).await;

@@ -82,10 +82,35 @@ impl Sender {
         Arc::clone(&self.context.stats)
     }
 
+    /// On a restored backup no intent is granted until a person unlocks sending; till then nothing is taken from the queue either. Only a
+    /// start can find the lock, because a restore needs the processes stopped.
+    async fn wait_for_unlock(&self, stop: &CancellationToken) {
+        let mut told = false;
+        while !stop.is_cancelled() {
+            match self.context.store.sending_lock().await {
+                Ok(None) => return,
+                Ok(Some(why)) if !told => {
+                    tracing::warn!(
+                        why,
+                        "sending is locked: unlock it on the home page or with `tidings unlock-sending`"
+                    );
+                    told = true;
+                }
+                Ok(Some(_)) => {}
+                Err(error) => tracing::error!(%error, "whether sending is locked cannot be read; trying again"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(LEASE_WAIT) => {}
+            }
+        }
+    }
+
     /// Runs until stopped, then finishes what is in flight within the drain time and writes every outcome.
     pub async fn run(self, stop: CancellationToken) {
         let slots = Arc::new(Semaphore::new(self.context.options.max_connections));
         let lines = TaskTracker::new();
+        self.wait_for_unlock(&stop).await;
         while !stop.is_cancelled() {
             let Some(slot) = free_slot(&slots, &stop).await else { break };
             let options = &self.context.options;

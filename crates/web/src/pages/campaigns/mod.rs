@@ -19,7 +19,7 @@ mod pace;
 mod people;
 mod preview;
 mod providers;
-mod rate;
+pub(crate) mod rate;
 mod readiness;
 mod recipients;
 #[cfg(test)]
@@ -28,7 +28,7 @@ mod show;
 mod stuck;
 mod tally;
 mod test;
-mod wording;
+pub(crate) mod wording;
 
 pub(crate) use live::LiveCampaigns;
 

@@ -101,11 +101,16 @@ pub async fn people(
     .show()
 }
 
+/// Kept back by an operator, on the command line.
+const HELD: &str = "Held";
+
 fn rows(found: PeoplePage) -> Vec<Row> {
     let PeoplePage { people, providers, .. } = found;
     people
         .into_iter()
         .map(|p| Row {
+            next_at_ms: p.due_at_ms(),
+            state: if p.is_held() { HELD } else { wording::state(p.state) },
             id: p.id,
             provider: providers
                 .get(&p.provider_id)
@@ -114,11 +119,9 @@ fn rows(found: PeoplePage) -> Vec<Row> {
                 .unwrap_or_default(),
             recipient: p.recipient,
             tone: wording::state_tone(p.state),
-            state: wording::state(p.state),
             reason: p.reason.map(|r| wording::reason(p.state, &r)).unwrap_or_default(),
             reply: p.reply.unwrap_or_default(),
             at_ms: p.updated_at_ms,
-            next_at_ms: p.next_at_ms,
         })
         .collect()
 }

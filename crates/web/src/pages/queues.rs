@@ -1,0 +1,238 @@
+//! `/queues`: what waits, for which destination, how fast it goes, and what limits it now, in words.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use tidings_domain::{DeliveryState, Lane, Word};
+use tidings_queue::{Gauge, Health, Knob, ReducedKnob, ShardStatus, Standing};
+use tidings_store::{Gauges, RouteId};
+
+use super::campaigns::{rate, wording};
+use crate::WebState;
+use crate::filters;
+use crate::inventory::{Access, Entry};
+use crate::page::{Nav, Page, Show, shows};
+use crate::problem::WebResult;
+use crate::text::{When, count_of, number};
+
+pub(crate) const ROUTES: &[Entry] = &[Entry::page("/queues", || web::to(show)).with_access(Access::Admin)];
+
+/// Destinations on the page: those with most to do.
+const ROWS: usize = 100;
+
+shows!(QueuesPage);
+
+#[derive(Template)]
+#[template(path = "operations/queues.html")]
+struct QueuesPage {
+    page: Page,
+    /// Why the queue cannot be used now.
+    trouble: Option<Trouble>,
+    lanes: Vec<LaneRow>,
+    rows: Vec<Row>,
+    /// Destinations beyond those shown.
+    more: usize,
+    deferred: i64,
+    in_doubt: i64,
+    idle_leases: usize,
+}
+
+struct Trouble {
+    title: String,
+    detail: String,
+}
+
+struct LaneRow {
+    name: String,
+    ready: i64,
+    delayed: i64,
+    in_flight: i64,
+    /// Since when its first delivery waits.
+    oldest: Option<When>,
+}
+
+struct Row {
+    name: String,
+    lane: String,
+    waiting: i64,
+    in_flight: i64,
+    rate: String,
+    connections: String,
+    per_connection: String,
+    tone: &'static str,
+    state: &'static str,
+    /// Who limits what, in a sentence.
+    why: String,
+    /// The receiver's own words.
+    reply: String,
+    /// Knobs turned down, each with its sentence.
+    reduced: Vec<String>,
+}
+
+async fn show(page: Page, state: web::Data<WebState>) -> WebResult<HttpResponse> {
+    let seen = state.queue.snapshot().await;
+    let gauges = state.store.gauges(page.now).await?;
+    let relays = relays(&state, &seen.shards).await?;
+    let mut shards = seen.shards;
+    shards.sort_by_key(|s| (Reverse(s.ready + s.delayed + s.leased), s.shard.clone()));
+    let more = shards.len().saturating_sub(ROWS);
+    let lanes = Lane::ALL.iter().map(|lane| lane_row(*lane, &shards, &gauges, &page)).collect();
+    let rows = shards.iter().take(ROWS).map(|shard| row(shard, &relays, &page)).collect();
+    let of = |state| gauges.deliveries.get(&state).copied().unwrap_or(0);
+    QueuesPage {
+        trouble: trouble(state.queue.health()),
+        lanes,
+        rows,
+        more,
+        deferred: of(DeliveryState::Deferred),
+        in_doubt: of(DeliveryState::InDoubt),
+        idle_leases: seen.waiting_workers,
+        page: page.titled("Queues", Nav::Queues),
+    }
+    .show()
+}
+
+fn trouble(health: Health) -> Option<Trouble> {
+    let Health::Down { since, trouble, why } = health else { return None };
+    let detail = format!(
+        "Since {}. What is in flight finishes, nothing is lost, and sending goes on by itself when it is back. The numbers below are the \
+         last ones known. It said: {why}",
+        rate::about(since)
+    );
+    Some(Trouble { title: trouble.to_string(), detail })
+}
+
+/// The names of the routes behind shards that are relays.
+async fn relays(state: &WebState, shards: &[ShardStatus]) -> WebResult<BTreeMap<String, String>> {
+    let mut names = BTreeMap::new();
+    for shard in shards {
+        let Some(id) = shard.shard.name.strip_prefix("relay:").and_then(|id| id.parse().ok()) else { continue };
+        if names.contains_key(shard.shard.name.as_ref()) {
+            continue;
+        }
+        let route = state.store.route_by_id(RouteId(id)).await?;
+        let name = route.map_or_else(|| format!("Relay {id} (deleted)"), |route| format!("Relay {}", route.host));
+        names.insert(shard.shard.name.to_string(), name);
+    }
+    Ok(names)
+}
+
+fn lane_row(lane: Lane, shards: &[ShardStatus], gauges: &Gauges, page: &Page) -> LaneRow {
+    let of = |value: fn(&ShardStatus) -> usize| {
+        let ours = shards.iter().filter(|shard| i16::from(shard.shard.lane) == lane.code());
+        i64::try_from(ours.map(value).sum::<usize>()).unwrap_or(i64::MAX)
+    };
+    LaneRow {
+        name: lane_name(lane).to_owned(),
+        ready: of(|s| s.ready),
+        delayed: of(|s| s.delayed),
+        in_flight: of(|s| s.leased),
+        oldest: gauges.oldest_queued.get(&lane).map(|at| page.when(&at.0)),
+    }
+}
+
+const fn lane_name(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Transactional => "Tests and transactional",
+        Lane::Automation => "Automation",
+        Lane::Bulk => "Campaigns",
+    }
+}
+
+fn row(shard: &ShardStatus, relays: &BTreeMap<String, String>, page: &Page) -> Row {
+    let name = shard.shard.name.as_ref();
+    let name = relays.get(name).cloned().unwrap_or_else(|| wording::provider(name));
+    let lane = Lane::from_code(shard.shard.lane.into()).unwrap_or(Lane::Bulk);
+    let (tone, state, why) = standing(shard, page);
+    let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    Row {
+        name,
+        lane: lane_name(lane).to_owned(),
+        waiting: count(shard.ready + shard.delayed),
+        in_flight: count(shard.leased),
+        rate: of_limit(
+            &rate::per_second(shard.rate.now),
+            (shard.rate.limit > 0.0).then(|| rate::per_second(shard.rate.limit)),
+        ),
+        connections: connections(shard.connections),
+        per_connection: match shard.messages_per_connection {
+            0 => "no limit".to_owned(),
+            n => number(n.into()),
+        },
+        tone,
+        state,
+        why,
+        reply: shard.hold.as_ref().map(|hold| hold.why.clone()).unwrap_or_default(),
+        reduced: shard.reduced.iter().map(reduced).collect(),
+    }
+}
+
+fn connections(gauge: Gauge<u32>) -> String {
+    of_limit(&number(gauge.now.into()), (gauge.limit > 0).then(|| number(gauge.limit.into())))
+}
+
+fn of_limit(now: &str, limit: Option<String>) -> String {
+    match limit {
+        Some(limit) => format!("{now} of {limit}"),
+        None => format!("{now}, no limit"),
+    }
+}
+
+/// What the destination does, or why it does nothing: a tone, a word, a sentence.
+fn standing(shard: &ShardStatus, page: &Page) -> (&'static str, &'static str, String) {
+    match shard.standing {
+        Standing::Held => {
+            let hold = shard.hold.as_ref();
+            let (since, left) = hold.map_or((Duration::ZERO, Duration::ZERO), |h| (h.since, h.remaining));
+            let until = page.clock(page.now.plus(left));
+            let began = rate::about(since);
+            (
+                "warn",
+                "Held",
+                format!("Not spoken to until {until} (for {} more), since {began}. It said:", rate::about(left)),
+            )
+        }
+        Standing::RateLimited => {
+            ("info", "At its rate", "The messages a second that it is allowed decide the speed.".to_owned())
+        }
+        Standing::ConnectionLimited => {
+            let open = count_of(shard.connections.limit.into(), "connection is", "connections are");
+            (
+                "info",
+                "At its connections",
+                format!("All {open} in use: how fast the receiver answers decides the speed."),
+            )
+        }
+        Standing::Paused => ("neutral", "Paused", "All that waits here belongs to paused campaigns.".to_owned()),
+        Standing::WaitsForRetry => {
+            let due =
+                shard.next_due_in.map_or_else(String::new, |due| format!(" The first is due in {}.", rate::about(due)));
+            ("warn", "Trying again", format!("Only retries wait here.{due}"))
+        }
+        Standing::Idle => ("ok", "Idle", "Nothing waits.".to_owned()),
+        Standing::Free => ("ok", "Free", "No limit is reached: our own workers decide the speed.".to_owned()),
+    }
+}
+
+fn reduced(knob: &ReducedKnob) -> String {
+    let (what, value): (&str, fn(f64) -> String) = match knob.knob {
+        Knob::Rate => ("The rate", rate::per_second),
+        Knob::Connections => ("The number of connections", whole),
+        Knob::MessagesPerConnection => ("Messages on one connection", whole),
+    };
+    format!(
+        "{what} is down to {} of {} for {}; it rises again in {} if all goes well. It said: {}",
+        value(knob.now),
+        value(knob.ceiling),
+        rate::about(knob.since),
+        rate::about(knob.next_raise_in),
+        knob.why
+    )
+}
+
+fn whole(value: f64) -> String {
+    number(value.round() as i64)
+}

@@ -1,0 +1,77 @@
+//! The pages of operations: who lives, what waits, and who may see it.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use tidings_queue::{Job, Shard, Signal};
+use tidings_store::Heartbeat;
+
+use crate::browser::Browser;
+use crate::site::Site;
+
+#[actix_web::test]
+async fn the_workers_page_says_when_none_is_running_and_who_is() {
+    let (site, ana) = Site::with_ana().await;
+    let mut browser = Browser::new(site.service().await);
+    browser.sign_in(&site, ana).await;
+    let none = browser.get("/workers").await;
+    assert_eq!(none.status, StatusCode::OK);
+    assert!(none.text().contains("No worker is running") && none.text().contains("tidings serve"), "{}", none.text());
+    let beat = Heartbeat {
+        id: "host-1-2".into(),
+        role: "worker".into(),
+        host: "mail-2".into(),
+        version: "9.8.7".into(),
+        started_at_ms: site.state.now().0 - 7_200_000,
+        heartbeat_at_ms: site.state.now().0,
+        connections: 3,
+        attempts: 9,
+        max_connections: 200,
+        attempts_per_minute: 1_234,
+    };
+    site.state.store.beat(beat).await.expect("beats");
+    let page = browser.get("/workers").await.text();
+    for words in ["1 worker is enough", "mail-2", "9.8.7", "3 of 200", "1,234", "2 h ago"] {
+        assert!(page.contains(words), "{words} is not in {page}");
+    }
+}
+
+#[actix_web::test]
+async fn the_queues_page_names_the_limit_and_shows_the_receivers_words() {
+    let (site, ana) = Site::with_ana().await;
+    let mut browser = Browser::new(site.service().await);
+    browser.sign_in(&site, ana).await;
+    assert!(browser.get("/queues").await.text().contains("Nothing waits"));
+    let queue = &site.state.queue;
+    let shard = Shard::new(2, "google");
+    let jobs: Vec<Job> = (1..=1_500).map(|delivery| Job { delivery, campaign: 1, attempt: 0 }).collect();
+    queue.push(&shard, &jobs).await;
+    let page = browser.get("/queues").await.text();
+    assert!(page.contains("1,500") && page.contains("No limit is reached"), "{page}");
+    let why = "421 4.7.28 <too> many messages".to_owned();
+    queue.signal(&shard, Signal { knob: None, hold: Some(Duration::from_secs(600)), why }).await;
+    let page = browser.get("/queues").await.text();
+    assert!(page.contains("Held") && page.contains("421 4.7.28 &#60;too&#62; many messages"), "{page}");
+}
+
+#[test]
+fn operations_are_for_admins() {
+    for path in ["/queues", "/workers"] {
+        let entry = tidings_web::routes().find(|entry| entry.path == path).expect("is a route");
+        assert_eq!(entry.access, tidings_web::Access::Admin, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn a_restored_installation_is_unlocked_by_an_admin() {
+    let (site, ana) = Site::with_ana().await;
+    let store = &site.state.store;
+    store.lock_sending("restored from a backup that was 3 h old".into()).await.expect("locks");
+    let mut browser = Browser::new(site.service().await);
+    browser.sign_in(&site, ana).await;
+    let home = browser.get("/").await.text();
+    assert!(home.contains("Sending is locked") && home.contains("3 h old"), "{home}");
+    assert_eq!(browser.post("/sending/unlock", &[]).await.location(), "/");
+    assert!(browser.get("/").await.text().contains("Sending is unlocked"));
+    assert_eq!(store.sending_lock().await.expect("reads"), None);
+}

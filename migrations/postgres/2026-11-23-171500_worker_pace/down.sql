@@ -1,0 +1,2 @@
+ALTER TABLE workers DROP COLUMN attempts_per_minute;
+ALTER TABLE workers DROP COLUMN max_connections;
