@@ -85,7 +85,8 @@ impl Server {
     /// # Panics
     /// It does not start.
     pub async fn start_with(arguments: &[&str], data: &Path, environment: &[(&str, &str)]) -> Self {
-        let fresh = !data.join("tidings.sqlite3").exists();
+        let serves_pages = matches!(arguments.first(), Some(&"serve" | &"web"));
+        let fresh = serves_pages && !data.join("tidings.sqlite3").exists();
         let mut child = command()
             .args(arguments)
             .env("TIDINGS_DATA_DIR", data)
