@@ -126,7 +126,8 @@ impl Running {
         let table = Arc::new(tuning.providers);
         let resolver = resolver(config, &table)?;
         let is_alone = config.redis_url.is_none();
-        let id = process_id(config);
+        let identity = self.identify(config).await?;
+        let id = identity.id.clone();
         self.start_intake(config, &id)?;
         let mut ops = Ops::new(self.store.clone(), self.queue.clone(), self.role)
             .sharing_queue(!is_alone)
