@@ -1,5 +1,6 @@
-//! What the end-to-end tests share: starting the real binary, and finding the repository.
+//! What the end-to-end tests share: starting the real binary and real mail servers, and finding the repository.
 
 pub mod binary;
 pub mod browser;
+pub mod mail_servers;
 pub mod repository;

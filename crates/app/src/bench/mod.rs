@@ -1,5 +1,6 @@
 //! Measurements. Each prints what was on, our own CPU apart from the peer's, and a floor from the same run.
 
+mod bounces;
 mod crash;
 mod import;
 mod intake;
@@ -23,6 +24,8 @@ pub enum BenchCommand {
     Crash(crash::CrashArguments),
     /// Bring bounces in by SMTP, with or without kills: mails a second, memory, and that nothing answered with 250 is lost.
     Intake(intake::IntakeArguments),
+    /// Send to people that a real mail server cannot deliver to, and see whether its reports come back.
+    Bounces(bounces::BouncesArguments),
     /// Bounces and one-click unsubscribes while a campaign is sent.
     Storm(storm::StormArguments),
     /// The sink that the benches start for themselves in a process of its own.
@@ -36,6 +39,7 @@ pub async fn run(command: BenchCommand) -> anyhow::Result<ExitCode> {
         BenchCommand::Import(arguments) => import::run(arguments).await,
         BenchCommand::Crash(arguments) => crash::run(arguments).await,
         BenchCommand::Intake(arguments) => intake::run(arguments).await,
+        BenchCommand::Bounces(arguments) => bounces::run(arguments).await,
         BenchCommand::Storm(arguments) => storm::run(arguments).await,
         BenchCommand::Sink(arguments) => sink::run(arguments).await,
     }

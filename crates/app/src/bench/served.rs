@@ -30,9 +30,17 @@ impl Served {
     /// # Errors
     /// No free port, or the process does not start.
     pub async fn start(data: &Path, database: Option<&str>) -> anyhow::Result<Self> {
+        Self::start_at(data, database, free_address()?).await
+    }
+
+    /// With the intake at this address.
+    ///
+    /// # Errors
+    /// As [`Served::start`].
+    pub async fn start_at(data: &Path, database: Option<&str>, smtp: SocketAddr) -> anyhow::Result<Self> {
         let mut served = Self {
             data: data.to_owned(),
-            smtp: free_address()?,
+            smtp,
             http: free_address()?,
             database: database.map(str::to_owned),
             child: None,
