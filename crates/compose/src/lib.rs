@@ -15,6 +15,7 @@ mod keys;
 mod mailer;
 mod preflight;
 mod quoted_printable;
+mod service_field;
 mod skeleton;
 mod survey;
 mod template;

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
-use tidings_domain::{EmailAddress, UnixMs};
+use tidings_domain::{EmailAddress, Service, UnixMs};
 
 use crate::freeze::unreadable;
+use crate::service_field::service_field;
 use crate::skeleton::Skeleton;
 use crate::template::{
     Engine, Fields, MAX_PART_BYTES, Part, RenderFailure, STANDARD_FIELDS, SYSTEM_FIELDS, Shared, attributes, prepare,
@@ -97,6 +98,19 @@ impl Mailer {
     /// # Errors
     /// [`RenderError`]: the template fails for this recipient.
     pub fn message(&self, recipient: &Recipient, date: UnixMs) -> Result<Message, RenderError> {
+        self.message_via(recipient, date, None)
+    }
+
+    /// As [`Self::message`]; `via` is the service whose relay takes it, for which it carries the delivery's token in a field of its own.
+    ///
+    /// # Errors
+    /// As [`Self::message`].
+    pub fn message_via(
+        &self,
+        recipient: &Recipient,
+        date: UnixMs,
+        via: Option<Service>,
+    ) -> Result<Message, RenderError> {
         let address =
             EmailAddress::parse(&recipient.email).map_err(|_| RenderError::Address(recipient.email.clone()))?;
         let fields = self.fields(recipient)?;
@@ -104,6 +118,7 @@ impl Mailer {
         let text = self.render(Part::Text, fields.for_text())?;
         let keys = &self.shared.keys;
         let message_id = format!("{}@{}", keys.seal(TokenKind::MessageId, recipient.delivery), self.bounce_domain);
+        let token = keys.seal(TokenKind::Bounce, recipient.delivery);
 
         let mut data = Vec::with_capacity(self.constant.len() + HEADER_BYTES + (html.len() + text.len()) * 9 / 8);
         data.extend_from_slice(headers::date_field(date).as_bytes());
@@ -111,6 +126,9 @@ impl Mailer {
         data.extend_from_slice(self.subject_field(&fields)?.as_bytes());
         data.extend_from_slice(format!("Message-ID: <{message_id}>\r\n").as_bytes());
         data.extend_from_slice(self.unsubscribe_fields(recipient.delivery).as_bytes());
+        if let Some(service) = via {
+            data.extend_from_slice(service_field(service, &token).as_bytes());
+        }
         data.extend_from_slice(self.constant.as_bytes());
         data.extend_from_slice(self.skeleton.before_text.as_bytes());
         quoted_printable::encode(&text, &mut data);
@@ -118,8 +136,7 @@ impl Mailer {
         quoted_printable::encode(&html, &mut data);
         data.extend_from_slice(self.skeleton.after_html.as_bytes());
 
-        let mail_from =
-            format!("{BOUNCE_PREFIX}{}@{}", keys.seal(TokenKind::Bounce, recipient.delivery), self.bounce_domain);
+        let mail_from = format!("{BOUNCE_PREFIX}{token}@{}", self.bounce_domain);
         Ok(Message { mail_from, rcpt_to: address.as_str().to_owned(), data, message_id })
     }
 

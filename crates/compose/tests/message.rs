@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mail_parser::{HeaderValue, MessageParser};
 use proptest::prelude::*;
 use tidings_compose::{Content, Frozen, Keys, Mailer, Origin, Recipient, Site, TokenKind, freeze};
-use tidings_domain::UnixMs;
+use tidings_domain::{Service, UnixMs};
 
 const NOW: UnixMs = UnixMs(1_795_429_805_000);
 const FIELDS: [&str; 12] = [
@@ -204,5 +204,32 @@ proptest! {
         prop_assert_eq!(parsed.from().and_then(|from| from.first()).and_then(|from| from.address()), Some("news@shop.example"));
         let one_sender = matches!(parsed.header("From"), Some(HeaderValue::Address(from)) if from.as_list().is_some_and(|list| list.len() == 1));
         prop_assert!(one_sender);
+    }
+}
+
+#[test]
+fn a_service_gets_the_token_in_its_own_field_and_nobody_else_does() {
+    let mailer = mailer(&content());
+    let head = |via| {
+        let data = mailer.message_via(&ana(), NOW, via).expect("a message").data;
+        let text = String::from_utf8(data).expect("ASCII");
+        text.split("\r\n\r\n").next().expect("a head").to_owned()
+    };
+    let plain = head(None);
+    let token = keys().seal(TokenKind::Bounce, 41);
+    assert!(!plain.contains(&token) && !plain.contains("X-"), "{plain}");
+    assert_eq!(head(Some(Service::Generic)), plain);
+    for (service, field) in [
+        (Service::Postmark, format!("X-PM-Metadata-tidings: {token}")),
+        (Service::SparkPost, format!("X-MSYS-API: {{\"metadata\":{{\"tidings\":\"{token}\"}}}}")),
+        (Service::Ses, format!("X-SES-MESSAGE-TAGS: tidings={token}")),
+        (Service::SendGrid, format!("X-SMTPAPI: {{\"unique_args\":{{\"tidings\":\"{token}\"}}}}")),
+        (Service::Mailgun, format!("X-Mailgun-Variables: {{\"tidings\":\"{token}\"}}")),
+        (Service::Brevo, format!("X-Mailin-custom: tidings:{token}")),
+    ] {
+        let own = head(Some(service));
+        let without: Vec<&str> = own.lines().filter(|line| *line != field).collect();
+        assert_eq!(without, plain.lines().collect::<Vec<_>>(), "{service}: one field more");
+        assert!(own.lines().any(|line| line == field), "{own}");
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use tidings_compose::{Content, Frozen, Keys, Mailer, Message, Origin, Recipient, Site};
+use tidings_domain::Service;
 use tidings_store::{Revision, RevisionId, Store, Work};
 
 use crate::now;
@@ -32,12 +33,14 @@ impl Contents {
         Self { store, keys, site, compiled: Mutex::default() }
     }
 
+    /// `via`: the service whose relay takes it.
+    ///
     /// # Errors
     /// The revision is gone or does not compile, or the template fails for this recipient: in words.
-    pub async fn message(&self, work: &Work) -> anyhow::Result<Message> {
+    pub async fn message(&self, work: &Work, via: Option<Service>) -> anyhow::Result<Message> {
         let mailer = self.mailer(work.revision).await?;
         let recipient = recipient(work);
-        mailer.message(&recipient, now()).context("the message could not be made")
+        mailer.message_via(&recipient, now(), via).context("the message could not be made")
     }
 
     async fn mailer(&self, id: RevisionId) -> anyhow::Result<Arc<Mailer>> {

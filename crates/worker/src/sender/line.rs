@@ -202,7 +202,11 @@ impl Line<'_> {
         if work.is_deleted() {
             return (withdrawn("the subscriber was deleted"), self.commit_intent(work).await);
         }
-        let message = match self.context.content.message(work).await {
+        let via = match self.context.targets.service(work).await {
+            Ok(via) => via,
+            Err(outcome) => return (outcome, None),
+        };
+        let message = match self.context.content.message(work, via).await {
             Ok(message) => message,
             Err(error) => return (compose_failed(&error), None),
         };

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tidings_compose::Keys;
 use tidings_delivery::{Connection, Credentials, DnsFailure, Resolver, Session, Target, TlsClients, TlsPolicy};
-use tidings_domain::{Outcome, Phase, Problem, RouteKind, RouteTls};
+use tidings_domain::{Outcome, Phase, Problem, RouteKind, RouteTls, Service};
 use tidings_store::{Route, RouteId, Store, Work};
 
 /// Hosts tried for one attempt, and addresses of each (Postfix's smtp_mx_session_limit is 2 hosts, address limit 5).
@@ -67,6 +67,13 @@ impl Targets {
             Some(route) if route.kind == RouteKind::Relay => self.relay(route).await,
             route => self.direct(work, route).await,
         }
+    }
+
+    /// The e-mail service whose relay takes the message, if it is one that we know.
+    pub async fn service(&self, work: &Work) -> Result<Option<Service>, Outcome> {
+        let Some(id) = work.route else { return Ok(None) };
+        let relay = self.route(id).await?.filter(|route| route.kind == RouteKind::Relay);
+        Ok(relay.and_then(|route| Service::of_relay(&route.host)))
     }
 
     async fn direct(&self, work: &Work, route: Option<Arc<Route>>) -> Result<Vec<Spot>, Outcome> {
