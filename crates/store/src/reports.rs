@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, SmallInt, Text};
+use diesel::sql_types::{BigInt, Bool, Nullable, SmallInt, Text};
 use tidings_domain::{BounceClass, ReportEffect, ReportKind, UnixMs, Word};
 
 use crate::connection::on;
@@ -111,22 +111,7 @@ impl Store {
     /// # Errors
     /// Nothing is kept: whoever brought them must bring them again.
     pub async fn keep_reports(&self, new: Vec<NewReport>) -> StoreResult<usize> {
-        self.write(move |conn| match conn {
-            AnyConn::Pg(c) => {
-                let rows: Vec<_> = new.iter().map(Insert::of).collect();
-                let query = diesel::insert_into(reports::table).values(rows);
-                Ok(query.on_conflict(reports::dedup_key).do_nothing().execute(c)?)
-            }
-            AnyConn::Lite(c) => {
-                let mut kept = 0;
-                for row in new.iter().map(Insert::of) {
-                    let query = diesel::insert_into(reports::table).values(row);
-                    kept += query.on_conflict(reports::dedup_key).do_nothing().execute(c)?;
-                }
-                Ok(kept)
-            }
-        })
-        .await
+        self.write(move |conn| keep(conn, &new.iter().collect::<Vec<_>>())).await
     }
 
     /// Which of these keys belong to reports that are kept already.
@@ -361,6 +346,30 @@ impl Workspace {
     }
 }
 
+/// Rows of one statement: PostgreSQL numbers its parameters with 16 bits, and a row has nine.
+const MOST_ROWS: usize = 1_000;
+
+/// Returns how many are new.
+pub(crate) fn keep(conn: &mut AnyConn, new: &[&NewReport]) -> StoreResult<usize> {
+    let mut kept = 0;
+    match conn {
+        AnyConn::Pg(c) => {
+            for some in new.chunks(MOST_ROWS) {
+                let rows: Vec<_> = some.iter().map(|report| Insert::of(report)).collect();
+                let query = diesel::insert_into(reports::table).values(rows);
+                kept += query.on_conflict(reports::dedup_key).do_nothing().execute(c)?;
+            }
+        }
+        AnyConn::Lite(c) => {
+            for row in new.iter().map(|report| Insert::of(report)) {
+                let query = diesel::insert_into(reports::table).values(row);
+                kept += query.on_conflict(reports::dedup_key).do_nothing().execute(c)?;
+            }
+        }
+    }
+    Ok(kept)
+}
+
 /// Ids in one statement.
 const MOST_IDS: usize = 1_000;
 /// States of a report that was read.
@@ -475,11 +484,12 @@ fn unread(conn: &mut AnyConn, fits: impl Fn(i16) -> bool, limit: i64) -> StoreRe
 // In words that the partial index knows.
 fixed_sql!(Unread -> (BigInt, SmallInt),
     "SELECT id, tries FROM reports WHERE state IN ('stored', 'again') ORDER BY id LIMIT ?");
-fixed_sql!(StateOf -> Text, "SELECT state FROM reports WHERE id = ?");
+fixed_sql!(StateOf -> (Text, Nullable<BigInt>), "SELECT state, workspace_id FROM reports WHERE id = ?");
 
-/// `again` tells that consequences of an earlier reading are to be taken back.
-pub(crate) fn state_of(conn: &mut AnyConn, id: ReportId) -> StoreResult<Option<String>> {
-    let rows: Vec<String> = on!(conn, |c| Fixed::<StateOf>::new([Bind::Int(id.0)]).load(c))?;
+/// Its state, where `again` tells that consequences of an earlier reading are to be taken back; and the workspace that it belongs to
+/// by the way it came, or by its earlier reading.
+pub(crate) fn state_of(conn: &mut AnyConn, id: ReportId) -> StoreResult<Option<(String, Option<WorkspaceId>)>> {
+    let rows: Vec<(String, Option<WorkspaceId>)> = on!(conn, |c| Fixed::<StateOf>::new([Bind::Int(id.0)]).load(c))?;
     Ok(rows.into_iter().next())
 }
 

@@ -605,6 +605,7 @@ diesel::table! {
         accepted -> BigInt,
         refused -> BigInt,
         last_refusal -> Text,
+        last_refused_at_ms -> Nullable<BigInt>,
     }
 }
 

@@ -6,7 +6,7 @@ use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{SmallInt, Text};
 use tidings_domain::{
-    BounceAction, BounceClass, CampaignState, DeliveryKind, DeliveryState, Lane, Role, RouteKind, RouteTls,
+    BounceAction, BounceClass, CampaignState, DeliveryKind, DeliveryState, Lane, Role, RouteKind, RouteTls, Service,
     SubscriberStatus, SubscriptionStatus, SuppressionKind, SuppressionReason, Theme, Word,
 };
 
@@ -68,5 +68,5 @@ macro_rules! plain {
     })+ };
 }
 plain!(Db: CampaignState, Role, RouteKind, RouteTls, SubscriberStatus, SubscriptionStatus, SuppressionKind);
-plain!(Db: SuppressionReason, Theme, BounceClass, BounceAction);
+plain!(Db: SuppressionReason, Theme, BounceClass, BounceAction, Service);
 plain!(Code: DeliveryState, Lane);

@@ -55,6 +55,18 @@ impl TestDatabase {
     pub fn url(&self) -> &str {
         &self.url
     }
+
+    /// Runs statements behind the program's back.
+    ///
+    /// # Panics
+    /// The database refuses them.
+    pub fn execute(&self, statements: &str) {
+        let done = match &self.kind {
+            Kind::Sqlite { .. } => SqliteConnection::establish(&self.url).expect("opens").batch_execute(statements),
+            Kind::Postgres { .. } => PgConnection::establish(&self.url).expect("opens").batch_execute(statements),
+        };
+        done.unwrap_or_else(|error| panic!("{statements}: {error}"));
+    }
 }
 
 impl Drop for TestDatabase {

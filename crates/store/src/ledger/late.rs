@@ -110,13 +110,18 @@ impl Work {
         finding: &Finding,
         fact: Option<&mut Facts>,
     ) -> StoreResult<Option<ReportEffect>> {
-        let Some(state) = state_of(conn, finding.report)? else { return Ok(Some(ReportEffect::Gone)) };
+        let Some((state, owner)) = state_of(conn, finding.report)? else { return Ok(Some(ReportEffect::Gone)) };
         if state == "done" {
             // Another process was faster.
             return Ok(Some(ReportEffect::Known));
         }
         let mut finding = finding.clone();
-        let Some(fact) = fact else {
+        // What is posted to one workspace's webhook says nothing of another's mail, whatever token stands in it.
+        let is_foreign = fact.as_ref().is_some_and(|fact| owner.is_some_and(|owner| owner != fact.workspace));
+        if is_foreign {
+            finding.delivery = None;
+        }
+        let Some(fact) = fact.filter(|_| !is_foreign) else {
             let effect = if finding.delivery.is_some() { ReportEffect::Gone } else { nobodys(&finding) };
             write_end(conn, &finding, None, effect, self.now)?;
             return Ok(Some(effect));
