@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("delivery", &["domain"]),
     ("intake", &["domain", "bounce"]),
     ("sandbox", &["domain"]),
-    ("web", &["domain", "store", "compose", "queue"]),
+    ("web", &["domain", "store", "compose", "bounce", "queue"]),
     ("worker", &["domain", "store", "queue", "compose", "delivery", "bounce", "intake"]),
     ("app", &["domain", "store", "queue", "compose", "delivery", "bounce", "intake", "worker", "web", "sandbox"]),
     (

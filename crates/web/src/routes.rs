@@ -1,7 +1,7 @@
 //! The route inventory: every address that the product answers. A page file brings its own table; this joins them.
 
 use crate::inventory::Entry;
-use crate::{assets, ops, pages, public};
+use crate::{assets, hooks, ops, pages, public};
 
 /// Every route there is.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
@@ -10,6 +10,7 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
 
 const TABLES: &[&[Entry]] = &[
     assets::ROUTES,
+    hooks::ROUTES,
     ops::ROUTES,
     pages::campaigns::ROUTES,
     pages::home::ROUTES,
@@ -32,5 +33,7 @@ const TABLES: &[&[Entry]] = &[
     pages::subscribers::ROUTES,
     public::ROUTES,
     pages::suppressions::ROUTES,
+    pages::webhook::ROUTES,
+    pages::webhooks::ROUTES,
     pages::workers::ROUTES,
 ];

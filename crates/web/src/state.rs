@@ -5,6 +5,7 @@ use tidings_domain::{ProcessRole, UnixMs};
 use tidings_queue::Queue;
 use tidings_store::Store;
 
+use crate::hooks::{Fetch, Hooks};
 use crate::pages::campaigns::LiveCampaigns;
 use crate::public::Public;
 use crate::throttle::SignInThrottle;
@@ -21,21 +22,29 @@ pub struct WebState {
     pub(crate) throttle: SignInThrottle,
     pub(crate) live: LiveCampaigns,
     pub(crate) public: Public,
+    pub(crate) hooks: Hooks,
 }
 
 impl WebState {
     #[must_use]
     pub fn new(store: Store, queue: Queue, keys: Arc<Keys>, config: WebConfig) -> Self {
         let (throttle, live) = (SignInThrottle::default(), LiveCampaigns::default());
-        let public = Public::new(store.clone());
+        let (public, hooks) = (Public::new(store.clone()), Hooks::new(store.clone()));
         let ops = Arc::new(Ops::new(store.clone(), queue.clone(), ProcessRole::Serve));
-        Self { store, queue, keys, config, ops, throttle, live, public }
+        Self { store, queue, keys, config, ops, throttle, live, public, hooks }
     }
 
     /// With probes that know this process's role and count its loops.
     #[must_use]
     pub fn with_ops(mut self, ops: Arc<Ops>) -> Self {
         self.ops = ops;
+        self
+    }
+
+    /// With another way to fetch what proves Amazon's posts.
+    #[must_use]
+    pub fn with_fetch(mut self, fetch: Arc<dyn Fetch>) -> Self {
+        self.hooks = self.hooks.fetching(fetch);
         self
     }
 

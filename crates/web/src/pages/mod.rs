@@ -15,4 +15,7 @@ pub(crate) mod sign_in;
 pub(crate) mod subscriber;
 pub(crate) mod subscribers;
 pub(crate) mod suppressions;
+pub(crate) mod webhook;
+mod webhook_guide;
+pub(crate) mod webhooks;
 pub(crate) mod workers;

@@ -48,9 +48,11 @@ impl Public {
 }
 
 impl WebState {
-    /// Writes the opens and clicks that still wait; returns when those before the call are written or given up.
+    /// Writes the opens and clicks that still wait, and counts refused posts of webhooks; returns when those before the call are written
+    /// or given up.
     pub async fn flush_responses(&self) {
         self.public.recorder.flush().await;
+        self.hooks.flush().await;
     }
 }
 
