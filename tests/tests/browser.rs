@@ -127,7 +127,10 @@ async fn look_at_every_page(browser: &Browser, url: &str, campaign: &str) -> any
         "/suppressions",
         "/imports",
         "/imports/new",
+        "/bounces",
+        "/bounces/strangers",
         "/settings",
+        "/settings/bounces",
     ]
     .iter()
     .map(|path| format!("{url}{path}"))

@@ -60,7 +60,6 @@ pub struct OnList {
 pub struct SuppressedAt {
     pub reason: String,
     pub source: String,
-    pub evidence: String,
     pub at_ms: i64,
 }
 
@@ -247,6 +246,6 @@ fn suppressed(conn: &mut AnyConn, ws: WorkspaceId, email: &str) -> StoreResult<V
         .filter(suppressions::workspace_id.eq(ws))
         .filter(suppressions::kind.eq("address"))
         .filter(suppressions::value.eq(email))
-        .select((suppressions::reason, suppressions::source, suppressions::evidence, suppressions::created_at_ms))
+        .select((suppressions::reason, suppressions::source, suppressions::created_at_ms))
         .load(conn)?)
 }

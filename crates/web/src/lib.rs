@@ -2,6 +2,7 @@
 
 mod app;
 mod assets;
+mod bounce_words;
 pub mod chart;
 mod clock;
 mod config;

@@ -12,6 +12,8 @@ const TABLES: &[&[Entry]] = &[
     assets::ROUTES,
     hooks::ROUTES,
     ops::ROUTES,
+    pages::bounce_rules::ROUTES,
+    pages::bounces::ROUTES,
     pages::campaigns::ROUTES,
     pages::home::ROUTES,
     pages::imports::COLUMNS,

@@ -19,6 +19,9 @@ pub(crate) const ROUTES: &[Entry] =
     &[Entry::page("/", || web::to(home)), Entry::page("/home/campaigns", || web::to(campaigns))];
 
 const CAMPAIGNS_SHOWN: i64 = 5;
+const ALERTS_SHOWN: i64 = 10;
+/// A campaign that ended so long ago is not told of any more.
+const ALERT_FOR_MS: i64 = 7 * UnixMs::DAY;
 /// A worker that has been silent for longer counts as gone.
 const SILENT_MS: i64 = UnixMs::MINUTE;
 
@@ -33,6 +36,8 @@ struct HomePage {
     worker: Option<WorkerNotice>,
     /// Why nothing is sent at all.
     lock: Option<String>,
+    /// Campaigns that wait for a person.
+    attention: Vec<CampaignHead>,
 }
 
 /// A campaign of the last few.
@@ -63,12 +68,13 @@ async fn read(page: Page, state: &WebState) -> WebResult<HomePage> {
     let data = page.data(state)?;
     let progress = data.setup_progress().await?;
     let rows = data.campaigns(CampaignTab::All, "", None, CAMPAIGNS_SHOWN).await?;
+    let attention = data.campaigns_needing_attention(UnixMs(page.now.0 - ALERT_FOR_MS), ALERTS_SHOWN).await?;
     let workers = state.store.workers().await?;
     let waiting = rows.iter().find(|row| row.head.state.is_active()).map(|row| row.head.name.as_str());
     let worker = worker_notice(&page, &workers, waiting);
     let latest = rows.into_iter().map(Latest::new).collect();
     let lock = state.store.sending_lock().await?;
-    Ok(HomePage { page: page.titled("Home", Nav::Home), progress, latest, worker, lock })
+    Ok(HomePage { page: page.titled("Home", Nav::Home), progress, latest, worker, lock, attention })
 }
 
 fn worker_notice(page: &Page, workers: &[Heartbeat], waiting: Option<&str>) -> Option<WorkerNotice> {

@@ -1,5 +1,7 @@
 //! One file for each page or group of actions: its routes, its handlers, its page structs, and nothing else.
 
+pub(crate) mod bounce_rules;
+pub(crate) mod bounces;
 pub(crate) mod campaigns;
 pub(crate) mod home;
 pub(crate) mod imports;
@@ -15,6 +17,7 @@ pub(crate) mod sign_in;
 pub(crate) mod subscriber;
 pub(crate) mod subscribers;
 pub(crate) mod suppressions;
+pub(crate) mod timeline;
 pub(crate) mod webhook;
 mod webhook_guide;
 pub(crate) mod webhooks;

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
-use tidings_domain::{DeliveryState, SkipReason, SubscriberStatus, SubscriptionStatus, Word};
+use tidings_domain::{SubscriberStatus, SubscriptionStatus, Word};
 use tidings_store::{Choice, ListId, ListWithCounts, SubscriberDetails, SubscriberEdit, SubscriberId};
 
 use super::subscribers::MAX_NAME;
+use super::timeline::{Story, story};
 use crate::WebState;
 use crate::filters;
 use crate::flash::{Tone, flash};
@@ -39,6 +40,7 @@ struct SubscriberPage {
     /// Lists that he does not stand on.
     other_lists: Vec<ListWithCounts>,
     verdict: Verdict,
+    story: Story,
     errors: Errors,
 }
 
@@ -93,25 +95,43 @@ struct At {
     id: i64,
 }
 
+/// An older piece of the story.
+#[derive(Deserialize)]
+struct Older {
+    before: Option<i64>,
+}
+
 #[derive(Deserialize)]
 struct Wish {
     list: i64,
     status: String,
 }
 
-async fn show(page: Page, state: web::Data<WebState>, at: web::Path<At>) -> WebResult<HttpResponse> {
-    subscriber(page, &state, SubscriberId(at.id), Errors::default()).await?.show()
+async fn show(
+    page: Page,
+    state: web::Data<WebState>,
+    at: web::Path<At>,
+    older: web::Query<Older>,
+) -> WebResult<HttpResponse> {
+    subscriber(page, &state, SubscriberId(at.id), older.before, Errors::default()).await?.show()
 }
 
-async fn subscriber(page: Page, state: &WebState, id: SubscriberId, errors: Errors) -> WebResult<SubscriberPage> {
+async fn subscriber(
+    page: Page,
+    state: &WebState,
+    id: SubscriberId,
+    before: Option<i64>,
+    errors: Errors,
+) -> WebResult<SubscriberPage> {
     let data = page.data(state)?;
     let details = data.subscriber(id, state.now()).await?;
     let mut other_lists = data.lists().await?;
     other_lists.retain(|row| details.subscriptions.iter().all(|known| known.list_id != row.list.id));
     let attributes = serde_json::from_str(&details.subscriber.attributes).unwrap_or_default();
     let verdict = Verdict::of(&details);
+    let story = story(&page, &data, id, &details.subscriber.email, before).await?;
     let page = page.titled(details.subscriber.email.clone(), Nav::Subscribers);
-    Ok(SubscriberPage { page, details, attributes, other_lists, verdict, errors })
+    Ok(SubscriberPage { page, details, attributes, other_lists, verdict, story, errors })
 }
 
 /// Names and the attributes that he has (fields `attribute:…`); a value that is emptied is removed.
@@ -132,7 +152,7 @@ async fn save(
         errors.add("attributes", format!("A value has at most {MAX_VALUE} characters."));
     }
     if !errors.is_empty() {
-        return subscriber(page, &state, id, errors).await?.show_errors();
+        return subscriber(page, &state, id, None, errors).await?.show_errors();
     }
     let attributes = serde_json::to_string(&attributes).map_err(|e| WebError::Internal(e.to_string()))?;
     let edit = SubscriberEdit { first_name, last_name, attributes };
@@ -171,37 +191,4 @@ async fn delete(
     page.data(&state)?.delete_subscriber(SubscriberId(at.id), by, state.now()).await?;
     flash(&request, Tone::Ok, "Subscriber deleted. Suppressions of the address go on to hold, without showing it.");
     Ok(see_other("/subscribers"))
-}
-
-impl SubscriberPage {
-    /// Why a message stands where it stands: a skip reason, a bounce class, or words of ours.
-    fn reason(&self, stored: &str) -> String {
-        let known = SkipReason::parse(stored).ok().map(|reason| match reason {
-            SkipReason::Excluded => "On a list that the campaign excludes",
-            SkipReason::Unsubscribed => "Not subscribed any more",
-            SkipReason::HardBounce => "Suppressed: the address bounced before",
-            SkipReason::Complaint => "Suppressed: complained",
-            SkipReason::OnHold => "On hold after soft bounces",
-            SkipReason::Blocklist => "Blocked by hand",
-            SkipReason::Deleted => "Deleted before its turn",
-        });
-        known.map_or_else(|| stored.replace('_', " "), str::to_owned)
-    }
-
-    /// The badge of a delivery on this page.
-    fn badge(&self, state: &DeliveryState) -> (&'static str, &'static str) {
-        match state {
-            DeliveryState::Pending | DeliveryState::Queued => ("neutral", "Waiting"),
-            DeliveryState::Sending => ("live", "Sending"),
-            DeliveryState::Deferred => ("warn", "Deferred"),
-            DeliveryState::Accepted => ("ok", "Accepted"),
-            DeliveryState::HardBounced => ("bad", "Bounced"),
-            DeliveryState::SoftBounced => ("bad", "Gave up"),
-            DeliveryState::Failed => ("bad", "Failed"),
-            DeliveryState::InDoubt => ("warn", "In doubt"),
-            DeliveryState::Skipped => ("neutral", "Skipped"),
-            DeliveryState::Cancelled => ("neutral", "Cancelled"),
-            DeliveryState::Complained => ("bad", "Complained"),
-        }
-    }
 }

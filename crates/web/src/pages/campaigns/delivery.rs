@@ -7,6 +7,7 @@ use tidings_store::{CampaignHead, CampaignId, DeliveryHistory, DeliveryId};
 
 use super::wording;
 use crate::WebState;
+use crate::bounce_words;
 use crate::filters;
 use crate::page::{Nav, Page, Show};
 use crate::problem::WebResult;
@@ -84,7 +85,11 @@ fn timeline(head: &CampaignHead, history: &DeliveryHistory) -> Vec<Moment> {
         moments.push(Moment {
             at_ms: attempt.at_ms,
             tone: "warn",
-            title: format!("Attempt {}: {}", attempt.number, wording::explain(&attempt.class).title.to_lowercase()),
+            title: format!(
+                "Attempt {}: {}",
+                attempt.number,
+                bounce_words::explain(&attempt.class).title.to_lowercase()
+            ),
             detail: format!(
                 "{place} · {} · at {} · {} ms",
                 if attempt.tls == "none" { "no TLS" } else { &attempt.tls },

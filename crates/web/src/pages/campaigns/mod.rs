@@ -2,6 +2,7 @@
 
 mod actions;
 mod badge;
+mod bounces;
 mod checklist;
 mod content;
 mod delivery;
@@ -30,7 +31,11 @@ mod tally;
 mod test;
 pub(crate) mod wording;
 
+pub(crate) use draft::encoded;
 pub(crate) use live::LiveCampaigns;
+pub(crate) use wording::{
+    provider as provider_name, reason as delivery_reason, state as delivery_state, state_tone as delivery_tone,
+};
 
 use actix_web::web;
 
@@ -67,5 +72,6 @@ pub const ROUTES: &[Entry] = &[
     Entry::page("/campaigns/{id}/people", || web::to(people::people)),
     Entry::page("/campaigns/{id}/people.csv", || web::to(export::people_csv)),
     Entry::page("/campaigns/{id}/people/{delivery}", || web::to(delivery::delivery)),
+    Entry::page("/campaigns/{id}/bounces", || web::to(bounces::bounces)),
     Entry::page("/events/campaign/{id}", || web::to(events::events)),
 ];

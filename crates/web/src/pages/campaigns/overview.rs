@@ -14,8 +14,9 @@ use super::providers::{self, ProviderRow};
 use super::rate::{about, per_second};
 use super::stuck::{self, Stuck};
 use super::tally::{Segment, Tally, percent};
-use super::wording::{self, Explained};
+use super::wording;
 use crate::WebState;
+use crate::bounce_words::{self, ClassWords};
 use crate::filters;
 use crate::page::{Nav, Page, Show};
 use crate::problem::WebResult;
@@ -59,7 +60,7 @@ pub struct Stat {
 
 /// Refusals with the same meaning.
 pub struct ErrorGroup {
-    pub words: Explained,
+    pub words: ClassWords,
     pub provider: String,
     pub code: String,
     pub sample: String,
@@ -270,7 +271,7 @@ fn stats(overview: &Overview, tally: &Tally) -> Vec<Stat> {
 
 fn groups(overview: &Overview) -> Vec<ErrorGroup> {
     let group = |g: &tidings_store::ReplyGroup| ErrorGroup {
-        words: wording::explain(&g.class),
+        words: bounce_words::explain(&g.class),
         provider: wording::provider(&g.provider),
         code: g.enhanced.clone().unwrap_or_default(),
         sample: g.sample.clone(),

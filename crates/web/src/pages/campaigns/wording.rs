@@ -2,106 +2,7 @@
 
 use tidings_domain::{BounceClass, CampaignState, DeliveryState, SkipReason, Word, provider_label};
 
-/// A bounce class in words: what happened, and what to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Explained {
-    pub title: &'static str,
-    pub advice: &'static str,
-}
-
-const fn explained(title: &'static str, advice: &'static str) -> Explained {
-    Explained { title, advice }
-}
-
-/// The words of a stored class; a class of a newer version is shown as undetermined, with its reply beside it.
-pub fn explain(class: &str) -> Explained {
-    explain_class(BounceClass::parse(class).unwrap_or(BounceClass::Undetermined))
-}
-
-const fn explain_class(class: BounceClass) -> Explained {
-    use BounceClass as C;
-    match class {
-        C::BadAddress => {
-            explained("No such mailbox", "The address does not exist. It is suppressed and will not be mailed again.")
-        }
-        C::ProbableBadAddress => {
-            explained("Probably no such mailbox", "The server will not say so plainly, but the address looks dead.")
-        }
-        C::BadDomain => {
-            explained("No such domain", "The part after the @ does not exist: often a typing error such as gmial.com.")
-        }
-        C::NullMx => explained("The domain takes no mail", "Its owner says so in DNS. The address cannot work."),
-        C::Moved => explained("The mailbox has moved", "The person has another address now."),
-        C::NoMailHost => explained("No mail server", "The domain exists but has no server that takes mail."),
-        C::MailboxDisabled => explained("Mailbox switched off", "The account exists but is locked or no longer used."),
-        C::MailboxFull => explained("Mailbox full", "The person has to make room. We try again for a while."),
-        C::TooBig => explained("Message too large", "Make the content smaller: fewer or lighter images."),
-        C::RemoteSystem => explained("Trouble at the receiver", "Their server has a problem of its own. We try again."),
-        C::Network => explained("No connection", "The server could not be reached. We try again."),
-        C::RoutingLoop => explained(
-            "Mail runs in a circle",
-            "The receiver's servers send it round and round; only they can repair it.",
-        ),
-        C::Expired => explained("Gave up after many tries", "The receiver said “later” until the retry time was over."),
-        C::Protocol => explained(
-            "We did not understand each other",
-            "The receiver refused a command of ours. Please report this to us.",
-        ),
-        C::SessionLimit => explained(
-            "Enough for one connection",
-            "The receiver wants fewer messages on one connection. We adapt by ourselves.",
-        ),
-        C::ContentEncoding => {
-            explained("The receiver cannot read the encoding", "Its server is old and refuses this kind of message.")
-        }
-        C::Smtputf8Unsupported => {
-            explained("Address with special letters", "The receiver cannot take addresses with letters outside a to z.")
-        }
-        C::Policy => {
-            explained("Refused by policy", "The receiver's rules refuse this message. Its words below say which.")
-        }
-        C::IpBlocked => explained(
-            "Our sending address is blocked",
-            "The receiver or a block list refuses our IP address. The people are not to blame.",
-        ),
-        C::ContentBlocked => {
-            explained("Taken for spam", "The receiver does not like the content. Look at wording, links and images.")
-        }
-        C::Relaying => explained(
-            "The server will not relay",
-            "It does not know this recipient's domain, or wants us to sign in first.",
-        ),
-        C::RecipientPolicy => explained("The recipient refuses", "This mailbox only takes mail from certain senders."),
-        C::Throttled => explained(
-            "Slow down",
-            "The receiver limits how fast we may send. We slow down by ourselves; nothing is lost.",
-        ),
-        C::TooManyConnections => {
-            explained("Too many connections", "The receiver wants fewer connections at once. We adapt by ourselves.")
-        }
-        C::Greylist => {
-            explained("Come back later", "A test for strangers: servers that come back are let in. We come back.")
-        }
-        C::Ptr => explained(
-            "Our server's name is not in order",
-            "The reverse DNS entry (PTR) of the sending IP is missing or does not match.",
-        ),
-        C::Authentication => {
-            explained("The sender could not be verified", "SPF, DKIM or DMARC of the From domain is not in order.")
-        }
-        C::TlsRequired => {
-            explained("Encryption is required", "The receiver only takes mail over an encrypted connection.")
-        }
-        C::RelayAuth => explained(
-            "The relay refused our password",
-            "Check user name and password of the sending route in the settings.",
-        ),
-        C::Render => {
-            explained("The message could not be made", "A merge tag failed for this person. Nothing was sent.")
-        }
-        C::Undetermined => explained("Refused", "The receiver's own words below say why."),
-    }
-}
+use crate::bounce_words::class_words;
 
 /// A skip reason in a few words; unknown ones as they stand.
 pub fn skipped(reason: &str) -> &str {
@@ -122,7 +23,7 @@ pub fn reason(state: DeliveryState, stored: &str) -> String {
     match state {
         DeliveryState::Skipped => capitalised(skipped(stored)),
         _ => match BounceClass::parse(stored) {
-            Ok(class) => explain_class(class).title.to_owned(),
+            Ok(class) => class_words(class).title.to_owned(),
             Err(_) => capitalised(stored),
         },
     }
@@ -210,14 +111,6 @@ pub fn provider(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_class_has_its_own_words() {
-        let mut titles: Vec<&str> = BounceClass::ALL.iter().map(|c| explain_class(*c).title).collect();
-        titles.sort_unstable();
-        titles.dedup();
-        assert_eq!(titles.len(), BounceClass::ALL.len());
-    }
 
     #[test]
     fn a_reason_reads_as_words_whatever_is_stored() {
