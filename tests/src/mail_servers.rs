@@ -87,9 +87,9 @@ impl MailServer {
         let folder = folder();
         let (root, address) = (folder.path(), free_address());
         let spool = make(root, "spool");
-        chown(&spool, Some(user_id("mail")), None).expect("the spool's owner");
+        chown(&spool, Some(user_id("Debian-exim")), None).expect("the spool's owner");
         let config = format!(
-            "exim_path = {exim}\nexim_user = mail\nexim_group = mail\nprimary_hostname = mx.{DOMAIN}\n\
+            "exim_path = {exim}\nexim_user = Debian-exim\nexim_group = Debian-exim\nprimary_hostname = mx.{DOMAIN}\n\
              spool_directory = {s}\nlog_file_path = {s}/%s.log\npid_file_path = {s}/exim.pid\n\
              local_interfaces = 127.0.0.1\ndaemon_smtp_ports = {port}\ntls_advertise_hosts =\nhost_lookup =\n\
              keep_environment =\nnever_users =\nacl_smtp_rcpt = rcpt\n\
@@ -99,7 +99,7 @@ impl MailServer {
              gone:\n  driver = redirect\n  allow_fail\n  local_parts = ^gone\n  data = :fail: Unknown user\n\
              good:\n  driver = accept\n  transport = nowhere\n\
              begin transports\nsmtp_out:\n  driver = smtp\n  allow_localhost\n  hosts_try_dane =\n\
-             nowhere:\n  driver = appendfile\n  file = /dev/null\n  user = mail\n\
+             nowhere:\n  driver = appendfile\n  file = /dev/null\n  user = Debian-exim\n\
              begin retry\n* * F,1h,10s\n",
             exim = program.display(),
             s = spool.display(),
