@@ -19,6 +19,7 @@ use crate::instance::Instance;
 
 /// Reports of one page, when they are compared.
 const PAGE_REPORTS: i64 = 1_000;
+const READ_WITHIN: Duration = Duration::from_secs(900);
 /// A client that finds nobody tries again so soon.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
@@ -59,10 +60,12 @@ pub async fn run(arguments: IntakeArguments) -> anyhow::Result<ExitCode> {
         answered.extend(client.await.context("a client")??);
     }
     let took = began.elapsed();
+    let url = Served::database_url(folder.path(), arguments.database.as_deref());
+    let store = Store::open(&url, StoreOptions::default()).await?;
+    wait_until_read(&store).await?;
     let peak = served.peak_memory_mib()?;
     served.kill().await?;
-    let url = Served::database_url(folder.path(), arguments.database.as_deref());
-    let kept = kept(&Store::open(&url, StoreOptions::default()).await?).await?;
+    let kept = kept(&store).await?;
     let lost = answered.difference(&kept).count();
     println!(
         "{} mails answered with 250 in {:.1} s, {:.0} a second, with {} kills; the process held {peak:.0} MiB at most",
@@ -164,6 +167,16 @@ pub fn bounce(path: &str) -> String {
          Diagnostic-Code: smtp; 550 5.1.1 <person@bench.example>: Recipient address rejected: User unknown\r\n\r\n\
          --b\r\nContent-Type: message/rfc822-headers\r\n\r\nReturn-Path: <{path}>\r\n{returned}\r\n--b--\r\n"
     )
+}
+
+/// Waits until nothing is left unread.
+pub async fn wait_until_read(store: &Store) -> anyhow::Result<()> {
+    let began = Instant::now();
+    while store.unread_reports().await? > 0 {
+        anyhow::ensure!(began.elapsed() < READ_WITHIN, "reports are not read");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
 }
 
 /// The reverse paths of what is kept. Their deliveries never existed, so they belong to no workspace.

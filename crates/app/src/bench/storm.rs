@@ -20,7 +20,7 @@ use tidings_worker::now;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::intake::bounce;
+use super::intake::{bounce, wait_until_read};
 use super::send::{html, write_people};
 use super::served::{BOUNCE_DOMAIN, Served};
 use super::sink::SinkProcess;
@@ -95,7 +95,7 @@ pub async fn run(arguments: StormArguments) -> anyhow::Result<ExitCode> {
         blown.as_secs_f64(),
         brought as f64 / blown.as_secs_f64()
     );
-    settle(&store).await?;
+    wait_until_read(&store).await?;
     let peak = served.peak_memory_mib()?;
     served.kill().await?;
     let late = late(&scene.workspace, &log, storm.first_seq).await?;
@@ -230,7 +230,7 @@ impl Storm {
     fn of(log: &Path, keys: Keys, arguments: &StormArguments, served: &Served) -> anyhow::Result<Self> {
         let (mut deliveries, mut last) = (Vec::new(), 0);
         read_log(log, |entry| {
-            let local = entry.message_id.split('@').next().unwrap_or_default();
+            let local = entry.message_id.trim_start_matches('<').split('@').next().unwrap_or_default();
             if entry.seq.is_multiple_of(2) {
                 deliveries.extend(keys.open(TokenKind::MessageId, local));
             }
@@ -254,7 +254,7 @@ impl Storm {
             }
             // Far apart, so that no two clients speak of the same person at once by plan alone; the rounds do.
             let delivery = self.deliveries[number.wrapping_mul(7_919) % self.deliveries.len()];
-            let arrived = if number % 3 == 0 {
+            let arrived = if number.is_multiple_of(3) {
                 self.post(number, delivery).await?
             } else {
                 let open = match connection.take() {
@@ -293,16 +293,6 @@ impl Storm {
         stream.read_to_end(&mut answer).await?;
         Ok(answer.starts_with(b"HTTP/1.1 200"))
     }
-}
-
-/// Waits until nothing of the storm is left unread.
-async fn settle(store: &Store) -> anyhow::Result<()> {
-    let began = Instant::now();
-    while store.unread_reports().await? > 0 {
-        ensure!(began.elapsed() < END_WITHIN, "reports are not read");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Ok(())
 }
 
 struct Late {
