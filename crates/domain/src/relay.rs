@@ -30,7 +30,7 @@ impl Service {
             return Some(Self::Ses);
         }
         let is_below = |domain: &&str| host.strip_suffix(*domain).is_some_and(|rest| rest.ends_with('.'));
-        DOMAINS.iter().find(|(_, domains)| domains.iter().any(|domain| is_below(domain))).map(|(service, _)| *service)
+        DOMAINS.iter().find(|(_, domains)| domains.iter().any(is_below)).map(|(service, _)| *service)
     }
 
     /// `None`: it is no relay.
