@@ -63,8 +63,8 @@ pub async fn run(arguments: StormArguments) -> anyhow::Result<ExitCode> {
 
     let quiet = send(&store, &scene, list, || ()).await?;
     println!(
-        "quiet: {} messages in {:.1} s, {:.0} a second",
-        quiet.accepted,
+        "quiet: {} recipients in {:.1} s, {:.0} a second",
+        quiet.dealt_with,
         quiet.took.as_secs_f64(),
         quiet.a_second()
     );
@@ -88,7 +88,8 @@ pub async fn run(arguments: StormArguments) -> anyhow::Result<ExitCode> {
     }
     let blown = began.elapsed();
     println!(
-        "storm: {} messages in {:.1} s, {:.0} a second, while {brought} bounces and posts came in {:.1} s, {:.0} a second",
+        "storm: {} recipients, {} of them sent to, in {:.1} s, {:.0} a second, while {brought} bounces and posts came in {:.1} s, {:.0} a second",
+        stormy.dealt_with,
         stormy.accepted,
         stormy.took.as_secs_f64(),
         stormy.a_second(),
@@ -165,13 +166,15 @@ async fn prepare(
 /// How one campaign went.
 struct Sent {
     campaign: CampaignId,
+    /// Recipients that were dealt with: sent to, or left out because they were taken off since. Either uses the relay's budget.
+    dealt_with: i64,
     accepted: i64,
     took: Duration,
 }
 
 impl Sent {
     fn a_second(&self) -> f64 {
-        self.accepted as f64 / self.took.as_secs_f64()
+        self.dealt_with as f64 / self.took.as_secs_f64()
     }
 }
 
