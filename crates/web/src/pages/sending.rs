@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
-use tidings_domain::{EmailAddress, RouteKind, RouteTls, Word};
+use tidings_domain::{EmailAddress, RouteKind, RouteTls, Service, Word};
 use tidings_store::{NewRoute, Route, WorkspaceId, WorkspaceRow};
 
 use crate::WebState;
@@ -13,6 +13,7 @@ use crate::form::Errors;
 use crate::inventory::{Access, Entry};
 use crate::page::{Nav, Page, Show, see_other, shows};
 use crate::problem::WebResult;
+use crate::words::Label;
 
 pub(crate) const ROUTES: &[Entry] = &[
     Entry::page("/settings/sending", || web::to(show)),
@@ -64,6 +65,13 @@ struct Form {
     max_per_second: String,
 }
 
+/// A link below the form: fills it in for a service, and saves nothing.
+#[derive(Deserialize)]
+struct Fill {
+    #[serde(default)]
+    service: String,
+}
+
 /// What a good form says.
 struct Sending {
     from_name: String,
@@ -96,6 +104,24 @@ impl Form {
             max_per_second: text(route.max_per_second),
             ..sender
         }
+    }
+
+    /// The service's own server instead of what is stored.
+    fn filled_for(self, fill: &Fill) -> Self {
+        let Some(preset) = Service::parse(&fill.service).ok().and_then(Service::relay) else { return self };
+        Self {
+            kind: RouteKind::Relay.to_string(),
+            host: preset.host.to_owned(),
+            port: preset.port.to_string(),
+            tls: preset.tls.to_string(),
+            username: preset.username.to_owned(),
+            ..self
+        }
+    }
+
+    /// Services that the form can be filled in for.
+    fn services(&self) -> impl Iterator<Item = Service> {
+        Service::ALL.iter().copied().filter(|service| service.relay().is_some())
     }
 
     fn check(&self) -> Result<Sending, Errors> {
@@ -197,8 +223,9 @@ async fn stored(page: &Page, state: &WebState) -> WebResult<(Form, bool)> {
     Ok((Form::of(&page.who()?.workspace, route.as_ref()), has_password))
 }
 
-async fn show(page: Page, state: web::Data<WebState>) -> WebResult<HttpResponse> {
+async fn show(page: Page, state: web::Data<WebState>, fill: web::Query<Fill>) -> WebResult<HttpResponse> {
     let (form, has_password) = stored(&page, &state).await?;
+    let form = form.filled_for(&fill);
     let page = page.titled("Sending", Nav::Settings);
     SendingPage { page, form, has_password, errors: Errors::default() }.show()
 }
@@ -212,8 +239,12 @@ async fn save(
     let form = form.into_inner();
     match form.check() {
         Ok(sending) => {
+            let service = Service::of_relay(&sending.route.host);
             sending.save(&page, &state).await?;
             flash(&request, Tone::Ok, "Sending saved. Campaigns launched from now on leave this way.");
+            if let Some(service) = service {
+                advise_webhook(&request, &page, &state, service).await?;
+            }
             Ok(see_other("/settings/sending"))
         }
         Err(errors) => {
@@ -223,8 +254,20 @@ async fn save(
     }
 }
 
-async fn step(page: Page, state: web::Data<WebState>) -> WebResult<HttpResponse> {
+/// A service gets the bounces and complaints itself.
+async fn advise_webhook(request: &HttpRequest, page: &Page, state: &WebState, service: Service) -> WebResult<()> {
+    let webhooks = page.data(state)?.webhooks().await?;
+    if webhooks.iter().all(|webhook| webhook.service != service) {
+        let name = service.label();
+        let advice = format!("{name} keeps bounces and complaints to itself until you add a webhook, under Webhooks.");
+        flash(request, Tone::Info, advice);
+    }
+    Ok(())
+}
+
+async fn step(page: Page, state: web::Data<WebState>, fill: web::Query<Fill>) -> WebResult<HttpResponse> {
     let (form, has_password) = stored(&page, &state).await?;
+    let form = form.filled_for(&fill);
     let page = page.titled("How mail leaves", Nav::None);
     SendingStep { page, form, has_password, errors: Errors::default() }.show()
 }

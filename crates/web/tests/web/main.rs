@@ -12,3 +12,4 @@ mod sessions;
 mod settings;
 mod setup;
 mod site;
+mod webhooks;
