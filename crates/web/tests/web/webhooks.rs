@@ -39,8 +39,8 @@ async fn a_webhook_is_added_and_its_address_takes_posts() {
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
     site.state.flush_responses().await;
     let list = browser.get("/settings/webhooks").await;
-    assert!(list.text().contains("the credentials are not ours"), "the operator sees why");
-    assert!(browser.get(added.location()).await.text().contains("the credentials are not ours"));
+    assert!(list.text().contains("The credentials are not ours."), "the operator sees why");
+    assert!(browser.get(added.location()).await.text().contains("The credentials are not ours."));
     for method in [Method::GET, Method::HEAD, Method::PUT] {
         assert_eq!(service.send(method, &path, None, &[]).await.status, StatusCode::METHOD_NOT_ALLOWED);
     }
