@@ -13,7 +13,7 @@ use tidings_intake::mailbox::MailboxReader;
 use tidings_queue::{Queue, QueueOptions};
 use tidings_store::{Heartbeat, Store, TakenId};
 use tidings_web::{Ops, WebConfig, WebState, run_probes};
-use tidings_worker::import::Importer;
+use tidings_worker::import::{Importer, SuppressionImporter};
 use tidings_worker::{
     Dispatcher, DispatcherMetrics, DispatcherOptions, Mailbox, Mends, Pace, Postmaster, Sender, SenderOptions,
     SenderParts, SenderStats, SiteOptions, StoredMail, Sweeper, TargetOptions, now,
@@ -159,6 +159,7 @@ impl Running {
         }
         if self.role.serves_pages() {
             let name = if is_alone { IMPORTER.to_owned() } else { id.clone() };
+            self.tasks.spawn(SuppressionImporter::new(self.store.clone(), name.clone()).run(self.stop.clone()));
             self.tasks.spawn(Importer::new(self.store.clone(), name).run(self.stop.clone()));
         }
         let mends = match (is_alone, self.role) {

@@ -26,6 +26,7 @@ ids! {
     SubscriberId,
     ImportId,
     SuppressionId,
+    SuppressionImportId,
     RouteId,
     CampaignId,
     RevisionId,

@@ -34,9 +34,9 @@ pub(crate) struct Hit {
 }
 
 impl Hit {
-    /// The most exact first, then the strongest, then the workspace's own: of several, the first explains the silence.
-    fn rank(&self) -> (SuppressionKind, Reverse<SuppressionReason>, bool, SuppressionId) {
-        (self.kind, Reverse(self.reason), self.is_global, self.id)
+    /// The most exact first, then the strongest, the workspace's own, the widest: of several, the first explains the silence.
+    fn rank(&self) -> (SuppressionKind, Reverse<SuppressionReason>, bool, Scope, SuppressionId) {
+        (self.kind, Reverse(self.reason), self.is_global, self.scope, self.id)
     }
 }
 

@@ -32,6 +32,7 @@ mod state;
 mod text;
 mod throttle;
 mod who;
+mod why_not;
 mod words;
 
 pub use app::configure;

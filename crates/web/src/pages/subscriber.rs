@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
-use tidings_domain::{SubscriberStatus, SubscriptionStatus, Word};
-use tidings_store::{Choice, ListId, ListWithCounts, SubscriberDetails, SubscriberEdit, SubscriberId};
+use tidings_domain::{SubscriptionStatus, Word};
+use tidings_store::{
+    Choice, ListId, ListWithCounts, Scope, SubscriberDetails, SubscriberEdit, SubscriberId, Suppression,
+};
 
 use super::subscribers::MAX_NAME;
+use super::suppressions::shown;
 use super::timeline::{Story, story};
 use crate::WebState;
 use crate::filters;
@@ -17,6 +20,7 @@ use crate::form::Errors;
 use crate::inventory::Entry;
 use crate::page::{Nav, Page, Show, see_other, shows};
 use crate::problem::{WebError, WebResult};
+use crate::why_not::Verdict;
 use crate::words::Label;
 
 pub(crate) const ROUTES: &[Entry] = &[
@@ -42,52 +46,6 @@ struct SubscriberPage {
     verdict: Verdict,
     story: Story,
     errors: Errors,
-}
-
-/// The answer to "why did this person get nothing?" in one line.
-struct Verdict {
-    tone: &'static str,
-    icon: &'static str,
-    title: String,
-    detail: String,
-}
-
-impl Verdict {
-    fn of(details: &SubscriberDetails) -> Self {
-        let bad = |title: String, detail: String| Self { tone: "bad", icon: "mail-x", title, detail };
-        if let Some(entry) = details.suppressions.first() {
-            let title = format!("Gets no mail: {}", entry.reason.label().to_lowercase());
-            return bad(title, format!("{} is on the suppression list, which is stronger than any list.", entry.value));
-        }
-        match details.subscriber.status {
-            SubscriberStatus::Bounced => {
-                bad("Gets no mail: bounced".into(), "The mailbox refused mail for good.".into())
-            }
-            SubscriberStatus::Complained => {
-                bad("Gets no mail: complained".into(), "This person reported a message as spam.".into())
-            }
-            SubscriberStatus::OnHold => bad("Gets no mail: on hold".into(), "Too many soft bounces in a row.".into()),
-            SubscriberStatus::Active => Self::of_lists(details),
-        }
-    }
-
-    fn of_lists(details: &SubscriberDetails) -> Self {
-        let subscribed = |status: &SubscriptionStatus| *status == SubscriptionStatus::Subscribed;
-        let n = details.subscriptions.iter().filter(|row| subscribed(&row.status)).count();
-        if n == 0 {
-            let title = "Gets no mail: on no list".to_owned();
-            let detail = "Subscribe this person to a list below, if he asked for it.".to_owned();
-            return Self { tone: "warn", icon: "mail-x", title, detail };
-        }
-        let lists = crate::text::count_of(n as i64, "list", "lists");
-        let title = format!("Gets campaigns sent to {lists}");
-        Self {
-            tone: "ok",
-            icon: "mail-check",
-            title,
-            detail: "Nothing stands against mail to this address.".to_owned(),
-        }
-    }
 }
 
 #[derive(Deserialize)]
@@ -128,8 +86,9 @@ async fn subscriber(
     let mut other_lists = data.lists().await?;
     other_lists.retain(|row| details.subscriptions.iter().all(|known| known.list_id != row.list.id));
     let attributes = serde_json::from_str(&details.subscriber.attributes).unwrap_or_default();
-    let verdict = Verdict::of(&details);
-    let story = story(&page, &data, id, &details.subscriber.email, before).await?;
+    let email = details.subscriber.email.clone();
+    let verdict = Verdict::of(&email, &data.why_not(email.clone(), None, state.now()).await?);
+    let story = story(&page, &data, id, &email, before).await?;
     let page = page.titled(details.subscriber.email.clone(), Nav::Subscribers);
     Ok(SubscriberPage { page, details, attributes, other_lists, verdict, story, errors })
 }
@@ -191,4 +150,25 @@ async fn delete(
     page.data(&state)?.delete_subscriber(SubscriberId(at.id), by, state.now()).await?;
     flash(&request, Tone::Ok, "Subscriber deleted. Suppressions of the address go on to hold, without showing it.");
     Ok(see_other("/subscribers"))
+}
+
+impl SubscriberPage {
+    fn shown(&self, entry: &Suppression) -> String {
+        shown(entry)
+    }
+
+    fn about(&self, entry: &Suppression) -> &'static str {
+        match (entry.is_global(), entry.scope()) {
+            (true, Scope::All) => "All mail, by the installation's list",
+            (true, _) => "One kind of mail, by the installation's list",
+            (false, Scope::All) => "All mail",
+            (false, Scope::Lane(_)) => "One kind of mail",
+            (false, Scope::List(_)) => "One list",
+        }
+    }
+
+    /// Some entry stops everything.
+    fn is_suppressed(&self) -> bool {
+        self.details.suppressions.iter().any(|entry| entry.scope() == Scope::All)
+    }
 }

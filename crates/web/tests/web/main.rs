@@ -12,4 +12,5 @@ mod sessions;
 mod settings;
 mod setup;
 mod site;
+mod suppressions;
 mod webhooks;

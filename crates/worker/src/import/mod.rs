@@ -16,6 +16,8 @@ mod records;
 mod scan;
 mod source;
 mod start;
+mod suppression_rows;
+mod suppressions;
 mod window;
 
 pub use bench::{ImportBench, bench_import};
@@ -23,3 +25,4 @@ pub use importer::Importer;
 pub use limits::*;
 pub use recognise::{Unusable, recognise};
 pub use start::{FileImport, finish_import, start_from_file};
+pub use suppressions::SuppressionImporter;

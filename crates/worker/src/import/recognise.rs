@@ -38,6 +38,8 @@ pub enum Unusable {
     Changed,
     #[error("The file is no longer there ({0}). Upload it again.")]
     Gone(String),
+    #[error("{0}")]
+    OtherContent(&'static str),
     #[error("The file cannot be read: {0}. Check the disk, then upload the file again.")]
     Unreadable(#[from] io::Error),
 }
@@ -74,6 +76,21 @@ pub fn recognise(path: &Path, chosen: &FormatChoice) -> Result<Analysis, Unusabl
         chosen: chosen.clone(),
     };
     Ok(Analysis { format, columns, fingerprint: fingerprint(&mut file)?, is_clear })
+}
+
+/// Opens a file, finds out how to read it, and reads its first rows.
+///
+/// # Errors
+/// The file cannot be read as a table.
+pub(crate) fn look(path: &Path) -> Result<(File, Layout, Vec<Vec<String>>), Unusable> {
+    let mut file = open(path)?;
+    let sample = read_sample(&mut file)?;
+    let is_whole = sample.len() < SAMPLE_BYTES;
+    refuse_other_kinds(&sample)?;
+    let layout = layout(&sample, is_whole, &FormatChoice::default());
+    let first_byte = usize::try_from(layout.first_byte).unwrap_or(usize::MAX);
+    let table = read_table(sample.get(first_byte..).unwrap_or_default(), is_whole, &layout)?;
+    Ok((file, layout, table))
 }
 
 /// The layout of a file that was recognised before, found again in the file itself.

@@ -5,8 +5,8 @@ mod history;
 mod new;
 mod rejected;
 mod show;
-mod spool;
-mod upload;
+pub(super) mod spool;
+pub(super) mod upload;
 
 pub(crate) use columns::ROUTES as COLUMNS;
 pub(crate) use history::ROUTES as HISTORY;

@@ -6,12 +6,12 @@ use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
 /// An upload never takes the disk's last space: the database needs it to record what is sent.
-pub(super) const MIN_FREE_BYTES: u64 = 512 * 1024 * 1024;
+pub(in crate::pages) const MIN_FREE_BYTES: u64 = 512 * 1024 * 1024;
 /// How often the free space is looked at while a file comes in, in bytes written.
 const CHECK_EVERY_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A file that an upload is written to; deleted with the value unless it was kept.
-pub(super) struct Spool {
+pub(in crate::pages) struct Spool {
     path: PathBuf,
     file: File,
     bytes: u64,
@@ -20,7 +20,7 @@ pub(super) struct Spool {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SpoolError {
+pub(in crate::pages) enum SpoolError {
     #[error("The disk has only {} MiB left, too little for this file. Ask the operator to make room, then upload it again.", .free >> 20)]
     DiskFull { free: u64 },
     #[error("The file could not be stored: {0}. Ask the operator to look at the upload folder, then upload it again.")]

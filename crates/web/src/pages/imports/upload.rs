@@ -91,17 +91,17 @@ async fn receive(request: &HttpRequest, mut body: Multipart, state: &WebState) -
     Ok(got)
 }
 
-async fn next_part(body: &mut Multipart) -> WebResult<Option<Field>> {
+pub(in crate::pages) async fn next_part(body: &mut Multipart) -> WebResult<Option<Field>> {
     let part = tokio::time::timeout(STALLED_AFTER, body.next()).await.map_err(|_| WebError::TooSlow)?;
     part.transpose().map_err(|error| WebError::BadRequest(error.to_string()))
 }
 
-async fn next_bytes(part: &mut Field) -> WebResult<Option<web::Bytes>> {
+pub(in crate::pages) async fn next_bytes(part: &mut Field) -> WebResult<Option<web::Bytes>> {
     let bytes = tokio::time::timeout(STALLED_AFTER, part.next()).await.map_err(|_| WebError::TooSlow)?;
     bytes.transpose().map_err(|error| WebError::BadRequest(error.to_string()))
 }
 
-async fn text(mut part: Field, limit: usize) -> WebResult<String> {
+pub(in crate::pages) async fn text(mut part: Field, limit: usize) -> WebResult<String> {
     let mut text = Vec::new();
     while let Some(bytes) = next_bytes(&mut part).await? {
         if text.len() + bytes.len() > limit {
