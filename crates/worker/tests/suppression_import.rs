@@ -1,5 +1,7 @@
 //! Suppression lists from files: our own, other platforms', plain ones; by both backends, and through a stop in the middle.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::path::PathBuf;
 
 use tidings_domain::{SuppressionKind, SuppressionReason, UnixMs};
