@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use tidings_compose::{Keys, TokenKind};
 use tidings_delivery::{Connection, Envelope, Offer, Session, Target, TlsClients, TlsPolicy};
-use tidings_domain::{CampaignState, Outcome, RouteKind, RouteTls};
+use tidings_domain::{CampaignState, DeliveryState, Outcome, RouteKind, RouteTls};
 use tidings_sandbox::read_log;
 use tidings_store::{CampaignDetails, CampaignId, ListId, NewRoute, Store, StoreOptions, SuppressionId, Workspace};
 use tidings_worker::import::{FileImport, Importer, finish_import, start_from_file};
@@ -197,11 +197,9 @@ async fn send(store: &Store, scene: &scene::Scene, list: ListId, begun: impl FnO
     wait(store, campaign, |state| state == CampaignState::Done).await?;
     let took = began.elapsed();
     let overview = scene.workspace.overview(campaign).await?;
-    Ok(Sent {
-        campaign,
-        accepted: overview.counts.get(&tidings_domain::DeliveryState::Accepted).copied().unwrap_or(0),
-        took,
-    })
+    let ended = |state| overview.counts.get(&state).copied().unwrap_or(0);
+    let accepted = ended(DeliveryState::Accepted);
+    Ok(Sent { campaign, dealt_with: accepted + ended(DeliveryState::Skipped), accepted, took })
 }
 
 async fn wait(store: &Store, campaign: CampaignId, until: impl Fn(CampaignState) -> bool) -> anyhow::Result<()> {
