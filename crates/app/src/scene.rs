@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail};
 use tidings_compose::{Content, freeze};
+use tidings_domain::BounceLimits;
 use tidings_store::{
     CampaignBody, CampaignDetails, CampaignId, Edited, FrozenContent, Launch, Launched, ListId, NewAdmin, NewCampaign,
     NewRoute, Organisation, RouteId, Store, UserId, Workspace,
@@ -42,6 +43,10 @@ pub async fn set_up(store: &Store, sender: &Sender<'_>, route: NewRoute) -> anyh
     workspace.save_organisation(organisation).await?;
     workspace.save_sender(sender.from_name.to_owned(), sender.from_email.to_owned()).await?;
     let route = workspace.save_route(route, now()).await?;
+    // Bounces are what sandboxes are for; nobody is to be stopped for them.
+    let never =
+        BounceLimits { pause_hard_bounces: 0, pause_complaints: 0, warn_complaints: 0, ..BounceLimits::default() };
+    workspace.set_bounce_limits(never, ACTOR, now()).await?;
     Ok(Scene { workspace, admin, route })
 }
 
