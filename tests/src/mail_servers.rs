@@ -142,8 +142,10 @@ impl MailServer {
 
 impl Drop for MailServer {
     fn drop(&mut self) {
-        // Both end their children on SIGTERM.
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        // Both end their children on SIGTERM. What starts Postfix is not its master, which writes down its own number.
+        let master = std::fs::read_to_string(self.folder.path().join("queue/pid/master.pid")).unwrap_or_default();
+        let ids = [master.trim().to_owned(), self.child.id().to_string()];
+        let _ = Command::new("kill").args(ids.iter().filter(|id| !id.is_empty())).stderr(Stdio::null()).status();
         let _ = self.child.wait();
     }
 }
