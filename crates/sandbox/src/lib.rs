@@ -28,6 +28,7 @@ pub use audience::{SHIPPED_CSV, SHIPPED_ROWS, subscribers_csv};
 pub use expectation::{Expectation, expected};
 pub use fast_sink::FastSink;
 pub use habit::Habit;
+pub use message::content_hash;
 pub use provider::{Provider, provider_of, providers};
 pub use recorder::{Accepted, LogEntry, Recorder, read_log};
 pub use world::{ProviderReport, World, WorldOptions};

@@ -1,4 +1,7 @@
+use std::fmt::Write as _;
+
 use memchr::{memchr_iter, memmem};
+use sha2::{Digest, Sha256};
 
 /// The longest line of text, its CRLF included (RFC 5321 §4.5.3.1.6).
 pub const MAX_TEXT_LINE_OCTETS: usize = 1_000;
@@ -46,6 +49,32 @@ pub fn message_id(text: &[u8]) -> String {
     field.map_or_else(String::new, |line| String::from_utf8_lossy(&line[FIELD.len()..]).trim().to_owned())
 }
 
+/// Header fields that are other ones at each attempt, though the message is the same.
+const OF_THE_ATTEMPT: &[&[u8]] = &[b"date", b"dkim-signature"];
+
+/// SHA-256, in hex, of a message without the header fields that belong to its attempt. Composed again, a message has the same.
+#[must_use]
+pub fn content_hash(text: &[u8]) -> String {
+    let (head, body) = text.split_at(memmem::find(text, b"\r\n\r\n").map_or(text.len(), |end| end + 2));
+    let mut hash = Sha256::new();
+    let mut passed_over = false;
+    for line in head.split_inclusive(|octet| *octet == b'\n') {
+        // A folded line belongs to the field above it (RFC 5322 §2.2.3).
+        if !line.starts_with(b" ") && !line.starts_with(b"\t") {
+            let name = line.split(|octet| *octet == b':').next().unwrap_or_default();
+            passed_over = OF_THE_ATTEMPT.iter().any(|field| name.eq_ignore_ascii_case(field));
+        }
+        if !passed_over {
+            hash.update(line);
+        }
+    }
+    hash.update(body);
+    hash.finalize().iter().fold(String::new(), |mut hex, octet| {
+        let _ = write!(hex, "{octet:02x}");
+        hex
+    })
+}
+
 /// A number that tells two texts apart: quick, and no defence against who wants two alike.
 pub fn fingerprint(text: &[u8]) -> u64 {
     let (words, tail) = text.as_chunks::<8>();
@@ -82,6 +111,18 @@ mod tests {
     fn the_message_id_is_found_in_the_head_only() {
         assert_eq!(message_id(b"Subject: x\r\nMESSAGE-id: <a@b>\r\n\r\n"), "<a@b>");
         assert_eq!(message_id(b"Subject: x\r\n\r\nMessage-ID: <a@b>\r\n"), "");
+    }
+
+    #[test]
+    fn a_message_composed_again_has_the_same_content() {
+        let first = b"Date: Mon\r\nDKIM-Signature: v=1;\r\n b=x\r\nSubject: a\r\n\r\nDate: body\r\n";
+        let again = b"Date: Tue\r\nSubject: a\r\n\r\nDate: body\r\n";
+        assert_eq!(content_hash(first), content_hash(again));
+        for other in [&b"Subject: b\r\n\r\nDate: body\r\n"[..], b"Subject: a\r\n\r\nDate: other\r\n", b"Subject: a\r\n"]
+        {
+            assert_ne!(content_hash(first), content_hash(other));
+        }
+        assert_eq!(content_hash(b"").len(), 64);
     }
 
     #[test]

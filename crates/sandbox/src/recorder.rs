@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::message::content_hash;
+
 /// Every copy that was accepted. A copy is recorded before its 250 is written, in memory and, if asked, in a file that
 /// outlives a `kill -9`.
 #[derive(Debug)]
@@ -50,6 +52,8 @@ pub struct LogEntry {
     pub octets: usize,
     pub fingerprint: u64,
     pub connection: u64,
+    /// See [`content_hash`].
+    pub content: String,
 }
 
 impl Recorder {
@@ -141,7 +145,8 @@ fn line(seq: u64, copy: &Accepted) -> String {
     // What came over the wire must not be able to make a second line, or a ninth field.
     let id: String = copy.message_id.chars().filter(|c| !c.is_control()).collect();
     let Accepted { recipient, fingerprint, connection, text, .. } = copy;
-    format!("{seq}\t{now}\t{recipient}\t{id}\t{}\t{fingerprint:016x}\t{connection}\n", text.len())
+    let content = content_hash(text);
+    format!("{seq}\t{now}\t{recipient}\t{id}\t{}\t{fingerprint:016x}\t{connection}\t{content}\n", text.len())
 }
 
 /// Reads a recorder's log, line by line. A last line that a crash cut off is passed over.
@@ -170,6 +175,7 @@ fn entry(line: &str) -> Option<LogEntry> {
         octets: fields.next()?.parse().ok()?,
         fingerprint: u64::from_str_radix(fields.next()?, 16).ok()?,
         connection: fields.next()?.parse().ok()?,
+        content: fields.next()?.to_owned(),
     })
 }
 
@@ -206,5 +212,6 @@ mod tests {
         let mut entries = Vec::new();
         read_log(&path, |e| entries.push(e)).expect("reads");
         assert_eq!((entries[1].seq, entries[1].octets, &*entries[1].message_id), (2, 14, "<12@sender.example>"));
+        assert_eq!(entries[1].content, content_hash(b"Subject: x\r\n\r\n"));
     }
 }

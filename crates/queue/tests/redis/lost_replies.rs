@@ -1,24 +1,36 @@
 use std::time::Duration;
 
 use tidings_queue::{Knob, LeaseState, Limits, More, Queue, QueueOptions, RedisOptions, Settle, Signal};
-use tidings_testing::TestRedis;
+use tidings_testing::{FaultProxy, TestRedis, Then};
 
-use crate::proxy::Proxy;
 use crate::{bulk, drain, ids, jobs, options};
 
-async fn stage() -> (TestRedis, Proxy, Queue) {
+async fn before(server: &TestRedis) -> FaultProxy {
+    FaultProxy::before(([127, 0, 0, 1], server.port()).into()).await.expect("a port")
+}
+
+fn url(proxy: &FaultProxy) -> String {
+    format!("redis://{}", proxy.address())
+}
+
+/// The next call of that function is served, but its reply is lost.
+fn lose_reply_to(proxy: &FaultProxy, function: &str) {
+    proxy.trap(function, Then::CutBeforeReply);
+}
+
+async fn stage() -> (TestRedis, FaultProxy, Queue) {
     let server = TestRedis::start();
-    let proxy = Proxy::before(server.port()).await;
-    let queue = Queue::redis(options(proxy.url())).await.expect("a queue");
+    let proxy = before(&server).await;
+    let queue = Queue::redis(options(url(&proxy))).await.expect("a queue");
     (server, proxy, queue)
 }
 
 #[tokio::test]
 async fn a_push_happens_once() {
     let (_server, proxy, queue) = stage().await;
-    proxy.lose_reply_to("_push\r\n");
+    lose_reply_to(&proxy, "_push\r\n");
     queue.push(&bulk("p"), &jobs(1, 0..10)).await;
-    assert_eq!(proxy.lost(), 1);
+    assert_eq!(proxy.sprung(), 1);
     assert_eq!(drain(&queue).await, (0..10).collect::<Vec<_>>());
 }
 
@@ -26,14 +38,14 @@ async fn a_push_happens_once() {
 async fn a_claim_gives_the_same_grant_again() {
     let (_server, proxy, queue) = stage().await;
     queue.push(&bulk("p"), &jobs(1, 0..10)).await;
-    proxy.lose_reply_to("_claim\r\n");
+    lose_reply_to(&proxy, "_claim\r\n");
     let grant = queue.lease("worker", 4, crate::TOO_LONG).await.expect("a grant");
-    assert_eq!((proxy.lost(), ids(&grant.jobs)), (1, vec![0, 1, 2, 3]));
+    assert_eq!((proxy.sprung(), ids(&grant.jobs)), (1, vec![0, 1, 2, 3]));
     let seen = queue.snapshot().await;
     assert_eq!((seen.shards[0].leased, seen.shards[0].connections.now), (4, 1), "and no second one");
-    proxy.lose_reply_to("_more\r\n");
+    lose_reply_to(&proxy, "_more\r\n");
     let More::Jobs(more) = queue.more(&grant, 3).await else { panic!("jobs") };
-    assert_eq!((proxy.lost(), ids(&more)), (2, vec![4, 5, 6]));
+    assert_eq!((proxy.sprung(), ids(&more)), (2, vec![4, 5, 6]));
     assert_eq!(queue.snapshot().await.shards[0].leased, 7);
 }
 
@@ -43,12 +55,12 @@ async fn settling_and_closing_happen_once() {
     queue.push(&bulk("p"), &jobs(1, 0..6)).await;
     let grant = queue.lease("worker", 4, crate::TOO_LONG).await.expect("a grant");
     let [a, b, c, _] = grant.jobs[..] else { panic!("four") };
-    proxy.lose_reply_to("_settle\r\n");
+    lose_reply_to(&proxy, "_settle\r\n");
     let settled = [(a, Settle::Done), (b, Settle::Release), (c, Settle::RetryIn(Duration::from_secs(600)))];
     assert_eq!(queue.settle(&grant, &settled).await, LeaseState::Held);
-    proxy.lose_reply_to("_close\r\n");
+    lose_reply_to(&proxy, "_close\r\n");
     queue.close(grant).await;
-    assert_eq!(proxy.lost(), 2);
+    assert_eq!(proxy.sprung(), 2);
     let seen = queue.snapshot().await;
     assert_eq!((seen.shards[0].ready, seen.shards[0].delayed, seen.shards[0].leased), (4, 1, 0));
     assert_eq!(seen.shards[0].connections.now, 0);
@@ -58,23 +70,23 @@ async fn settling_and_closing_happen_once() {
 #[tokio::test]
 async fn expired_jobs_are_handed_over() {
     let server = TestRedis::start();
-    let proxy = Proxy::before(server.port()).await;
+    let proxy = before(&server).await;
     let queue = QueueOptions { lease: Duration::ZERO, default_limits: Limits::UNLIMITED, ..QueueOptions::default() };
-    let queue = Queue::redis(RedisOptions { queue, ..RedisOptions::new(proxy.url()) }).await.expect("a queue");
+    let queue = Queue::redis(RedisOptions { queue, ..RedisOptions::new(url(&proxy)) }).await.expect("a queue");
     queue.push(&bulk("p"), &jobs(1, 0..3)).await;
     queue.lease("worker", 4, crate::TOO_LONG).await.expect("a grant");
-    proxy.lose_reply_to("_expired\r\n");
+    lose_reply_to(&proxy, "_expired\r\n");
     let expired: Vec<_> = queue.expired().await.into_iter().map(|(_, job)| job.delivery).collect();
-    assert_eq!((proxy.lost(), expired), (1, vec![0, 1, 2]));
+    assert_eq!((proxy.sprung(), expired), (1, vec![0, 1, 2]));
 }
 
 #[tokio::test]
 async fn a_signal_counts_once() {
     let (_server, proxy, queue) = stage().await;
     queue.push(&bulk("p"), &jobs(1, 0..3)).await;
-    proxy.lose_reply_to("_signal\r\n");
+    lose_reply_to(&proxy, "_signal\r\n");
     let signal = Signal { knob: Some(Knob::Connections), hold: None, why: "421 too many".into() };
     queue.signal(&bulk("p"), signal).await;
     let seen = queue.snapshot().await;
-    assert_eq!((proxy.lost(), seen.shards[0].last_signal.as_ref().expect("one").count), (1, 1));
+    assert_eq!((proxy.sprung(), seen.shards[0].last_signal.as_ref().expect("one").count), (1, 1));
 }

@@ -5,7 +5,6 @@ mod cluster;
 mod lost_replies;
 mod outages;
 mod processes;
-mod proxy;
 mod refusals;
 
 use std::time::Duration;
