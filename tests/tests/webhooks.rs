@@ -96,6 +96,7 @@ async fn accept(store: &Store, jobs: &[QueuedJob]) {
         reason: None,
         reply: Some(ReplyRecord::of(&Reply::from_text("250 ok", 0), String::new())),
         route: None,
+        protection: None,
         facts: None,
     };
     let outcomes = jobs.iter().map(outcome).collect();

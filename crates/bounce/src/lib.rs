@@ -22,7 +22,7 @@ mod rules;
 pub mod webhook;
 
 pub use classify::classify;
-pub use escalate::{BAD_ADDRESS_PERSISTS, BAD_DOMAIN_PERSISTS, escalate};
+pub use escalate::{BAD_ADDRESS_PERSISTS, escalate};
 pub use mail::MAX_BYTES;
 pub use normalise::normalise;
 pub use problem::classify_problem;

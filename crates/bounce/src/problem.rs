@@ -4,16 +4,19 @@ use crate::consequence::{is_before_recipient, verdict};
 
 /// What follows where no reply was given.
 ///
-/// NXDOMAIN is tried again: one lying resolver would otherwise suppress a whole list within minutes. When it persists,
-/// [`escalate`](crate::escalate) ends it.
+/// NXDOMAIN is tried again: one lying resolver would otherwise suppress a whole list within minutes. When it is said again an
+/// hour later, the sender calls it [`Problem::DomainGone`].
 #[must_use]
 pub fn classify_problem(phase: Phase, problem: Problem) -> Verdict {
     use BounceClass as B;
     let (class, permanent) = match problem {
         Problem::NoSuchDomain => (B::BadDomain, false),
+        Problem::DomainGone => (B::BadDomain, true),
         Problem::NoMailHost => (B::NoMailHost, false),
+        Problem::MailHostGone => (B::NoMailHost, true),
         Problem::NullMx => (B::NullMx, true),
         Problem::ForbiddenTarget => (B::NoMailHost, true),
+        Problem::MailLoop => (B::RoutingLoop, true),
         Problem::DnsFailure
         | Problem::ConnectionRefused
         | Problem::Unreachable
@@ -42,11 +45,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_null_mx_is_the_recipients_fault_at_once() {
+    fn only_a_null_mx_and_a_domain_that_stays_away_are_the_recipients_fault() {
         for &problem in Problem::ALL {
             for &phase in Phase::ALL {
                 let hard = classify_problem(phase, problem).consequence == Consequence::HardBounce;
-                let may = problem == Problem::NullMx && !is_before_recipient(phase);
+                let may = matches!(problem, Problem::NullMx | Problem::DomainGone) && !is_before_recipient(phase);
                 assert_eq!(hard, may, "{problem} at {phase}");
             }
         }
@@ -56,6 +59,12 @@ mod tests {
     fn each_problem_has_its_consequence() {
         let at = |phase, problem| classify_problem(phase, problem).consequence;
         assert_eq!(at(Phase::Dns, Problem::DnsFailure), Consequence::Retry);
+        assert_eq!(at(Phase::Dns, Problem::NoSuchDomain), Consequence::Retry);
+        assert_eq!(at(Phase::Dns, Problem::NoMailHost), Consequence::Retry);
+        assert_eq!(at(Phase::Dns, Problem::MailHostGone), Consequence::SoftBounce);
+        assert_eq!(at(Phase::Dns, Problem::MailLoop), Consequence::SoftBounce);
+        // Before RCPT another hour may do better: a greeting by ourselves may be a mistake of today's DNS.
+        assert_eq!(at(Phase::Ehlo, Problem::MailLoop), Consequence::Retry);
         assert_eq!(at(Phase::Rcpt, Problem::ConnectionLost), Consequence::Retry);
         assert_eq!(at(Phase::Body, Problem::Withdrawn), Consequence::Snooze);
         assert_eq!(at(Phase::Mail, Problem::SmtpUtf8Unsupported), Consequence::Fail);

@@ -5,7 +5,7 @@ mod support;
 
 use support::*;
 use tidings_delivery::{Connection, Credentials, Failure, Session, Target, TlsClients, TlsPolicy};
-use tidings_domain::{Outcome, Phase, Problem, TlsUse};
+use tidings_domain::{Outcome, Phase, Problem, TlsUse, TlsVersion};
 use tidings_testing::{Act, Certificate, SmtpScript, SmtpServer};
 
 const HOST: &str = "mx.recipient.example";
@@ -35,7 +35,7 @@ async fn mail_goes_through_verified_tls() {
     for (script, policy) in [(starttls, TlsPolicy::StartTls), (implicit, TlsPolicy::Implicit)] {
         let server = script.start().await;
         let mut connection = open_with(&server, &with_tls(policy, &[&certificate])).await.unwrap();
-        assert_eq!(connection.peer().tls, TlsUse::Verified { version: "TLSv1.3".to_owned() });
+        assert_eq!(connection.peer().tls, TlsUse::Verified { version: TlsVersion::V1_3 });
         assert_accepted(&send(&mut connection).await);
         assert_accepted(&send(&mut connection).await);
         assert_eq!(server.messages().len(), 2);
@@ -68,7 +68,7 @@ async fn a_bad_certificate_stops_what_must_be_verified_and_nothing_else() {
             let session = with_tls(policy, &[certificate]);
             if policy == TlsPolicy::Opportunistic {
                 let mut connection = open_with(&server, &session).await.unwrap();
-                assert_eq!(connection.peer().tls, TlsUse::Unverified { version: "TLSv1.3".to_owned() });
+                assert_eq!(connection.peer().tls, TlsUse::Unverified { version: TlsVersion::V1_3 });
                 assert_accepted(&send(&mut connection).await);
             } else {
                 assert_broken(&failure(&server, &session).await, Phase::StartTls, Problem::Tls);

@@ -2,7 +2,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::word::words;
-use crate::{Reply, UnixMs};
+use crate::{Protection, Reply, TlsDemand, TlsUse, UnixMs};
 
 words! {
     /// How far an SMTP transaction had come (RFC 5321 §3). It decides what a failure means.
@@ -30,10 +30,16 @@ words! {
 words! {
     /// What went wrong where no reply says it.
     pub enum Problem {
-        /// An authoritative answer: the domain does not exist (NXDOMAIN).
+        /// An answer of DNS: the domain does not exist (NXDOMAIN). One such answer may be a mistake of a resolver's.
         NoSuchDomain = "no_such_domain",
         /// The domain exists and has neither MX nor address.
         NoMailHost = "no_mail_host",
+        /// As [`Problem::NoSuchDomain`], and DNS has said so before, an hour ago or more.
+        DomainGone = "domain_gone",
+        /// As [`Problem::NoMailHost`], and DNS has said so before, an hour ago or more.
+        MailHostGone = "mail_host_gone",
+        /// The domain's mail host is this machine: the message would come back to us for ever.
+        MailLoop = "mail_loop",
         /// `MX 0 .` (RFC 7505): the domain says that it takes no mail.
         NullMx = "null_mx",
         /// SERVFAIL, REFUSED, time-out of the resolver.
@@ -75,36 +81,21 @@ pub enum Outcome {
     InDoubt { problem: Problem, detail: String },
 }
 
-/// How the connection was protected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TlsUse {
-    None,
-    /// Encrypted, the peer's identity not checked (opportunistic).
-    Unverified {
-        version: String,
-    },
-    Verified {
-        version: String,
-    },
-}
-
-impl TlsUse {
-    #[must_use]
-    pub fn label(&self) -> String {
-        match self {
-            Self::None => "none".to_owned(),
-            Self::Unverified { version } => format!("{version} unverified"),
-            Self::Verified { version } => format!("{version} verified"),
-        }
-    }
-}
-
 /// Who the attempt spoke to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
     pub host: String,
     pub ip: Option<IpAddr>,
     pub tls: TlsUse,
+    /// What was asked of it.
+    pub demand: TlsDemand,
+}
+
+impl Peer {
+    #[must_use]
+    pub const fn protection(&self) -> Protection {
+        Protection { demand: self.demand, used: self.tls }
+    }
 }
 
 /// One SMTP transaction for one delivery.

@@ -87,6 +87,7 @@ fn accepted(job: &QueuedJob) -> OutcomeRecord {
             key: String::new(),
         }),
         route: Some(RouteId(1)),
+        protection: None,
         facts: None,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
-use tidings_domain::{DeliveryState, EmailAddress, UnixMs, held_until_released};
+use tidings_domain::{DeliveryState, EmailAddress, Protection, UnixMs, held_until_released};
 
 use crate::campaigns::{contains_pattern, lower};
 use crate::schema::{attempts, deliveries, engagements, providers, subscribers};
@@ -33,9 +33,16 @@ pub struct Person {
     pub reason: Option<String>,
     /// The peer's last reply, every line of it.
     pub reply: Option<String>,
+    tls: Option<i16>,
 }
 
 impl Person {
+    /// How the last attempt's connection was protected; `None` when there was none.
+    #[must_use]
+    pub fn protection(&self) -> Option<Protection> {
+        self.tls.and_then(Protection::from_code)
+    }
+
     /// When it is tried next; `None` also while an operator holds it.
     #[must_use]
     pub fn due_at_ms(&self) -> Option<i64> {

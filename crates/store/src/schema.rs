@@ -405,6 +405,7 @@ diesel::table! {
         enhanced -> Nullable<Text>,
         reason -> Nullable<Text>,
         reply -> Nullable<Text>,
+        tls -> Nullable<SmallInt>,
     }
 }
 
@@ -606,6 +607,49 @@ diesel::table! {
         refused -> BigInt,
         last_refusal -> Text,
         last_refused_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    sts_policies (domain) {
+        domain -> Text,
+        policy_id -> Text,
+        policy -> Text,
+        fetched_at_ms -> BigInt,
+        expires_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    tls_required_domains (domain) {
+        domain -> Text,
+        is_verified -> Bool,
+        added_by -> Text,
+        added_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    missing_domains (domain) {
+        domain -> Text,
+        first_at_ms -> BigInt,
+        last_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    tls_sessions (day, domain, policy, result, mx_host) {
+        day -> Integer,
+        domain -> Text,
+        policy -> Text,
+        result -> Text,
+        mx_host -> Text,
+        n -> BigInt,
+        sending_ip -> Text,
+        receiving_ip -> Text,
+        policy_text -> Text,
+        detail -> Text,
+        last_at_ms -> BigInt,
     }
 }
 

@@ -7,7 +7,7 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{SmallInt, Text};
 use tidings_domain::{
     BounceAction, BounceClass, CampaignState, DeliveryKind, DeliveryState, Lane, Role, RouteKind, RouteTls, Service,
-    SubscriberStatus, SubscriptionStatus, SuppressionKind, SuppressionReason, Theme, Word,
+    SubscriberStatus, SubscriptionStatus, SuppressionKind, SuppressionReason, Theme, TlsPolicyType, TlsResult, Word,
 };
 
 /// A domain word in a text column. An unknown word is a load error, never a default.
@@ -68,5 +68,5 @@ macro_rules! plain {
     })+ };
 }
 plain!(Db: CampaignState, Role, RouteKind, RouteTls, SubscriberStatus, SubscriptionStatus, SuppressionKind);
-plain!(Db: SuppressionReason, Theme, BounceClass, BounceAction, Service);
+plain!(Db: SuppressionReason, Theme, BounceClass, BounceAction, Service, TlsPolicyType, TlsResult);
 plain!(Code: DeliveryState, Lane);

@@ -134,6 +134,7 @@ fn vanished(job: Job) -> OutcomeRecord {
         reason: Some("interrupted".to_owned()),
         reply: Some(ReplyRecord { code: None, enhanced: None, key: text.clone(), text }),
         route: None,
+        protection: None,
         facts: None,
     }
 }

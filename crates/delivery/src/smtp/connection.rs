@@ -67,7 +67,7 @@ impl Connection {
             may_sign_in(session, &tls, target.addr.ip())?;
             sign_in(&mut wire, &offered, credentials, timeouts).await?;
         }
-        let peer = Peer { host: target.host.clone(), ip: Some(target.addr.ip()), tls };
+        let peer = Peer { host: target.host.clone(), ip: Some(target.addr.ip()), tls, demand: session.demand };
         Ok(Self { wire, offered, timeouts: timeouts.clone(), state: State::Ready, peer })
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustls::{ClientConfig, ProtocolVersion};
 use rustls_pki_types::ServerName;
-use tidings_domain::{Phase, Problem, Reply, ReplyClass, TlsUse};
+use tidings_domain::{Phase, Problem, Reply, ReplyClass, TlsUse, TlsVersion};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -118,9 +118,8 @@ pub(super) async fn secure(tcp: TcpStream, target: &Target, session: &Session) -
         .map_err(|_| broken(format!("no TLS handshake within {} s", within.as_secs_f32())))?
         .map_err(|error| broken(error.to_string()))?;
     let version = match stream.get_ref().1.protocol_version() {
-        Some(ProtocolVersion::TLSv1_2) => "TLSv1.2".to_owned(),
-        Some(ProtocolVersion::TLSv1_3) => "TLSv1.3".to_owned(),
-        other => format!("{other:?}"),
+        Some(ProtocolVersion::TLSv1_3) => TlsVersion::V1_3,
+        _ => TlsVersion::V1_2,
     };
     let tls = if verify { TlsUse::Verified { version } } else { TlsUse::Unverified { version } };
     Ok((Stream::Tls(Box::new(stream)), tls))

@@ -2,6 +2,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use tidings_domain::TlsDemand;
+
 use super::TlsClients;
 
 /// Where a connection goes.
@@ -21,6 +23,8 @@ pub struct Session {
     /// providers defer an address that changes its name).
     pub ehlo_name: String,
     pub tls: TlsPolicy,
+    /// Why `tls` is what it is; it goes into the connection's [`Peer`](tidings_domain::Peer) and changes nothing else.
+    pub demand: TlsDemand,
     pub tls_clients: TlsClients,
     pub auth: Option<Credentials>,
     /// Send credentials without TLS to a peer that is not on loopback. Off, but for a relay on a private wire.
@@ -35,6 +39,7 @@ impl Session {
         Self {
             ehlo_name: ehlo_name.into(),
             tls: TlsPolicy::Opportunistic,
+            demand: TlsDemand::Opportunistic,
             tls_clients,
             auth: None,
             allow_plaintext_auth: false,

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tidings_domain::{CampaignState, CampaignTransition, Reply, SkipReason, UnixMs};
+use tidings_domain::{CampaignState, CampaignTransition, Protection, Reply, SkipReason, UnixMs};
 
 use super::campaign::{self, Standing};
 use super::counts::Deltas;
@@ -64,6 +64,8 @@ pub struct OutcomeRecord {
     /// The peer's words, or ours where it said nothing.
     pub reply: Option<ReplyRecord>,
     pub route: Option<RouteId>,
+    /// How the connection was protected; `None` when none came about.
+    pub protection: Option<Protection>,
     /// Written to the history unless the message was accepted; `None` when no connection was tried.
     pub facts: Option<AttemptFacts>,
 }

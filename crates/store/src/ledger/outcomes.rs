@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, SmallInt, Text};
-use tidings_domain::{BounceClass, CampaignState, DeliveryKind, DeliveryState, UnixMs, Word};
+use tidings_domain::{BounceClass, CampaignState, DeliveryKind, DeliveryState, Protection, UnixMs, Word};
 
 use super::campaign::Standing;
 use super::commit::{OutcomeAnswer, OutcomeRecord, Settled};
@@ -217,7 +217,7 @@ mod rows {
         /// Runs for every message.
         EndRow -> (),
         "UPDATE deliveries SET state = ?, attempt = ?, first_attempt_at_ms = ?, next_at_ms = ?, updated_at_ms = ?, \
-         route_id = ?, reply_code = ?, enhanced = ?, reason = ?, reply = ? WHERE id = ? AND +state = ? AND attempt = ?"
+         route_id = ?, reply_code = ?, enhanced = ?, reason = ?, reply = ?, tls = ? WHERE id = ? AND +state = ? AND attempt = ?"
     );
 
     fn end_one(conn: &mut SqliteConnection, ending: &Ending, now: UnixMs) -> StoreResult<()> {
@@ -233,6 +233,7 @@ mod rows {
             Bind::MaybeText(line.enhanced.map(str::to_owned)),
             Bind::MaybeText(line.reason.map(str::to_owned)),
             Bind::MaybeText(line.reply),
+            Bind::MaybeInt(line.tls.map(i64::from)),
             Bind::Int(line.id),
             Bind::Int(line.old_state.into()),
             Bind::Int(line.old_attempt.into()),
@@ -257,6 +258,7 @@ mod rows {
         enhanced: Option<&'a str>,
         reason: Option<&'a str>,
         reply: Option<String>,
+        tls: Option<i16>,
     }
 
     impl<'a> Line<'a> {
@@ -275,6 +277,7 @@ mod rows {
                 enhanced: reply.and_then(|r| r.enhanced.as_deref()),
                 reason: ending.reason(),
                 reply: reply.map(|r| crate::text::storable(&r.text).into_owned()),
+                tls: ending.outcome.protection.map(Protection::code),
             }
         }
     }
@@ -283,10 +286,10 @@ mod rows {
         lite: "SELECT ?, ?",
         pg: "UPDATE deliveries d SET state = x.state, attempt = x.attempt, first_attempt_at_ms = x.first_at, \
              next_at_ms = x.next_at, updated_at_ms = ?, route_id = x.route, reply_code = x.code, enhanced = x.enhanced, \
-             reason = x.reason, reply = x.reply \
+             reason = x.reason, reply = x.reply, tls = x.tls \
              FROM json_to_recordset(CAST(? AS json)) AS x(id bigint, old_state smallint, old_attempt smallint, \
              state smallint, attempt smallint, first_at bigint, next_at bigint, route bigint, code smallint, \
-             enhanced text, reason text, reply text) \
+             enhanced text, reason text, reply text, tls smallint) \
              WHERE d.id = x.id AND +d.state = x.old_state AND d.attempt = x.old_attempt");
 
     fn end_all(conn: &mut PgConnection, endings: &[Ending], now: UnixMs) -> StoreResult<()> {

@@ -210,6 +210,7 @@ pub fn outcome(job: &QueuedJob, settled: Settled, reply: &str) -> OutcomeRecord 
         reason,
         reply: Some(ReplyRecord::of(&reply, "normalised".into())),
         route: None,
+        protection: None,
         facts: Some(facts),
     }
 }

@@ -34,6 +34,7 @@ pub async fn launched(site: &Site) -> CampaignId {
             settled,
             reply: Some(reply),
             route: None,
+            protection: None,
             facts: None,
         };
         site.store.commit(LedgerBatch { intents: vec![], outcomes: vec![outcome] }, now).await.expect("outcome");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidings_bounce::{classify, classify_problem, escalate, normalise};
 use tidings_domain::{
-    Attempt, BounceClass, Consequence, Outcome, Phase, Problem, RetryPolicy, RetryVerdict, UnixMs, Verdict,
+    Attempt, BounceClass, Consequence, Outcome, Peer, Phase, Problem, RetryPolicy, RetryVerdict, UnixMs, Verdict,
 };
 use tidings_store::{AttemptFacts, OutcomeRecord, ReplyRecord, Settled, Work};
 
@@ -142,6 +142,7 @@ fn record(
         reason,
         reply: Some(words),
         route: bench.work.route,
+        protection: attempt.peer.as_ref().map(Peer::protection),
         facts: (settled != Settled::Accepted).then_some(facts),
     }
 }

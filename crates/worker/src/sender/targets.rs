@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tidings_compose::Keys;
 use tidings_delivery::{Connection, Credentials, DnsFailure, Resolver, Session, Target, TlsClients, TlsPolicy};
-use tidings_domain::{Outcome, Phase, Problem, RouteKind, RouteTls, Service};
+use tidings_domain::{Outcome, Phase, Problem, RouteKind, RouteTls, Service, TlsDemand};
 use tidings_store::{Route, RouteId, Store, Work};
 
 /// Hosts tried for one attempt, and addresses of each (Postfix's smtp_mx_session_limit is 2 hosts, address limit 5).
@@ -145,8 +145,14 @@ impl Targets {
             Some(RouteTls::StartTls) => TlsPolicy::StartTls,
             Some(RouteTls::Tls) => TlsPolicy::Implicit,
         };
+        let demand = match tls {
+            TlsPolicy::Opportunistic => TlsDemand::Opportunistic,
+            TlsPolicy::None if route.is_some_and(|r| r.tls == RouteTls::None) => TlsDemand::None,
+            TlsPolicy::None => TlsDemand::Opportunistic,
+            TlsPolicy::StartTls | TlsPolicy::Implicit => TlsDemand::Relay,
+        };
         let auth = route.map(|r| self.credentials(r)).transpose()?.flatten();
-        Ok(Session { tls, auth, ..Session::new(ehlo_name, self.options.tls.clone()) })
+        Ok(Session { tls, demand, auth, ..Session::new(ehlo_name, self.options.tls.clone()) })
     }
 
     fn credentials(&self, route: &Route) -> Result<Option<Credentials>, Outcome> {
