@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use ipnet::IpNet;
 use serde::Deserialize;
 use tidings_intake::mailbox::MailboxConfig;
 
 use crate::intake::ListenerConfig;
 use crate::mailbox_url;
+use crate::telemetry::{self, TraceConfig};
 
 /// One option: its key in the file, its variable, and what it means. `deploy/env.example` and the README are held to
 /// this table by a test.
@@ -47,11 +49,13 @@ options! {
     "max_connections", "TIDINGS_MAX_CONNECTIONS", "200", "SMTP connections of this process at one time (1 to 5000).";
     "drain_seconds", "TIDINGS_DRAIN_SECONDS", "30", "After the order to stop, messages in flight may take this long (0 to 3600); what has no reply by then is in doubt. A peer may take 600.";
     "worker_id", "TIDINGS_WORKER_ID", "(made at each start)", "The name of this process among the others. No two that live may have the same.";
-    "trusted_proxies", "TIDINGS_TRUSTED_PROXIES", "(none)", "Comma-separated IPs whose X-Forwarded-For is believed.";
+    "trusted_proxies", "TIDINGS_TRUSTED_PROXIES", "(none)", "Comma-separated IPs or networks, such as 10.0.0.0/8, whose X-Forwarded-For is believed.";
     "metrics_listen", "TIDINGS_METRICS_LISTEN", "(none)", "A second address for /metrics and /health alone, such as 127.0.0.1:9464: in every role, and the only one in a dispatcher or worker.";
     "metrics_token", "TIDINGS_METRICS_TOKEN", "(none: this machine only)", "Who reads /metrics has to send it as a bearer token. Without it only clients on the same machine may.";
     "log", "TIDINGS_LOG", "info", "Log filter, such as info or info,tidings_worker=debug.";
     "log_format", "TIDINGS_LOG_FORMAT", "text", "text or json.";
+    "traces_collector", "TIDINGS_TRACES_COLLECTOR", "(off)", "OpenTelemetry collector that takes traces by OTLP over HTTP, such as http://127.0.0.1:4318.";
+    "traces_share", "TIDINGS_TRACES_SHARE", "0.01", "The share of requests and attempts that are traced (0 to 1).";
 }
 
 /// The reference, for a terminal.
@@ -94,6 +98,8 @@ struct Raw {
     metrics_token: Option<String>,
     log: Option<String>,
     log_format: Option<String>,
+    traces_collector: Option<String>,
+    traces_share: Option<String>,
 }
 
 #[derive(Clone)]
@@ -120,11 +126,13 @@ pub struct Config {
     pub drain: Duration,
     /// `None`: one is made.
     pub worker_id: Option<String>,
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<IpNet>,
     pub metrics_listen: Option<SocketAddr>,
     pub metrics_token: Option<String>,
     pub log: String,
     pub json_logs: bool,
+    /// `None`: nothing is traced.
+    pub traces: Option<TraceConfig>,
 }
 
 impl Config {
@@ -194,6 +202,8 @@ impl Raw {
         take("TIDINGS_METRICS_TOKEN", &mut self.metrics_token);
         take("TIDINGS_LOG", &mut self.log);
         take("TIDINGS_LOG_FORMAT", &mut self.log_format);
+        take("TIDINGS_TRACES_COLLECTOR", &mut self.traces_collector);
+        take("TIDINGS_TRACES_SHARE", &mut self.traces_share);
         if let Some(folder) = variable("TIDINGS_DATA_DIR") {
             self.data_dir = Some(folder.into());
         }
@@ -247,7 +257,7 @@ impl Raw {
             max_connections,
             drain: check_drain(self.drain_seconds.as_deref())?,
             worker_id: self.worker_id.map(check_worker_id).transpose()?,
-            trusted_proxies: parse_list("trusted_proxies", self.trusted_proxies.as_deref(), "IP addresses")?,
+            trusted_proxies: check_proxies(self.trusted_proxies.as_deref())?,
             metrics_listen: self
                 .metrics_listen
                 .as_deref()
@@ -256,6 +266,7 @@ impl Raw {
             metrics_token: self.metrics_token.map(check_metrics_token).transpose()?,
             log: self.log.unwrap_or_else(|| "info".to_owned()),
             json_logs,
+            traces: telemetry::check(self.traces_collector, self.traces_share.as_deref())?,
             data_dir,
         })
     }
@@ -278,6 +289,17 @@ fn check_intake(
     };
     let listen = listen.map(|at| parse("intake_listen", at, "an address and port such as 0.0.0.0:25")).transpose()?;
     Ok(listen.map(|listen| ListenerConfig { listen, tls }))
+}
+
+/// An address alone is a network of one.
+fn check_proxies(text: Option<&str>) -> anyhow::Result<Vec<IpNet>> {
+    let parts = text.unwrap_or_default().split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts
+        .map(|part| match part.parse::<IpAddr>() {
+            Ok(address) => Ok(address.into()),
+            Err(_) => parse("trusted_proxies", part, "IP addresses or networks, such as 10.0.0.0/8"),
+        })
+        .collect()
 }
 
 /// The text itself is never repeated in a message.
@@ -315,7 +337,7 @@ fn check_metrics_token(token: String) -> anyhow::Result<String> {
     Ok(token)
 }
 
-fn parse<T: std::str::FromStr>(key: &str, value: &str, wanted: &str) -> anyhow::Result<T> {
+pub fn parse<T: std::str::FromStr>(key: &str, value: &str, wanted: &str) -> anyhow::Result<T> {
     value.trim().parse().map_err(|_| anyhow::anyhow!("{key} is {value:?}: it must be {wanted}"))
 }
 
@@ -359,6 +381,15 @@ mod tests {
         assert!(error.to_string().contains("listen") && error.to_string().contains("127.0.0.1:8080"), "{error}");
         assert!(Raw { public_url: Some("example.com".into()), ..Raw::default() }.check().is_err());
         assert!(Raw { max_connections: Some("0".into()), ..Raw::default() }.check().is_err());
+        assert!(Raw { trusted_proxies: Some("10.0.0.0/33".into()), ..Raw::default() }.check().is_err());
+    }
+
+    #[test]
+    fn proxies_are_addresses_or_networks() {
+        let proxies = check_proxies(Some("192.0.2.7, 10.0.0.0/8,2001:db8::/32")).expect("valid");
+        let believed = |ip: &str| proxies.iter().any(|net| net.contains(&ip.parse::<IpAddr>().expect("an address")));
+        assert!(believed("192.0.2.7") && believed("10.9.8.7") && believed("2001:db8::1"));
+        assert!(!believed("192.0.2.8") && !believed("2001:db9::1"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod sandbox_world;
 mod savings;
 mod scene;
 mod table;
+mod telemetry;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,6 +1,7 @@
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 /// What the operator decides about the pages. `app` reads it from the file and the environment.
 #[derive(Debug, Clone)]
@@ -11,7 +12,7 @@ pub struct WebConfig {
     /// Where uploads wait for the importer.
     pub spool_dir: PathBuf,
     /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<IpNet>,
     /// Threads of actix.
     pub threads: usize,
     /// How long requests in flight may go on after the stop.

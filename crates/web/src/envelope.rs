@@ -149,11 +149,12 @@ fn error_page(problem: Problem, status: StatusCode, id: &RequestId) -> HttpRespo
 /// The address of who asks. `X-Forwarded-For` counts only when the peer is a proxy that the operator named.
 pub(crate) fn client_ip(request: &actix_web::HttpRequest, config: &WebConfig) -> std::net::IpAddr {
     let peer = request.peer_addr().map_or(std::net::IpAddr::from([0, 0, 0, 0]), |addr| addr.ip());
-    if !config.trusted_proxies.contains(&peer) {
+    let is_ours = |ip: &std::net::IpAddr| config.trusted_proxies.iter().any(|net| net.contains(ip));
+    if !is_ours(&peer) {
         return peer;
     }
     let forwarded = request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok()).unwrap_or_default();
     // From the right, because each proxy adds to the end: the first that is not one of ours is the client.
     let hops = forwarded.rsplit(',').filter_map(|hop| hop.trim().parse().ok());
-    hops.into_iter().find(|hop| !config.trusted_proxies.contains(hop)).unwrap_or(peer)
+    hops.into_iter().find(|hop| !is_ours(hop)).unwrap_or(peer)
 }

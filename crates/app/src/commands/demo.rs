@@ -14,11 +14,11 @@ use tidings_store::{CampaignId, ListId, Overview, Workspace};
 use tidings_worker::import::{FileImport, start_from_file};
 use tidings_worker::now;
 
-use super::serve::{start_logging, stop_signal};
+use super::serve::stop_signal;
 use crate::comparison::{Comparison, Strictness};
 use crate::config::Config;
 use crate::runtime::Running;
-use crate::{sandbox_world, scene};
+use crate::{sandbox_world, scene, telemetry};
 
 const LIST_NAME: &str = "Newsletter";
 /// How often the terminal is told.
@@ -38,7 +38,7 @@ pub struct DemoArguments {
 }
 
 pub async fn run(arguments: DemoArguments, base: &Config) -> anyhow::Result<ExitCode> {
-    start_logging(&Config { log: quieter(&base.log), ..base.clone() });
+    telemetry::start_log(&Config { log: quieter(&base.log), ..base.clone() });
     let folder = tempfile::tempdir().context("a throw-away data folder")?;
     let options = WorldOptions::for_audience(arguments.subscribers);
     let throttled = options.throttle_per_second;

@@ -1,4 +1,3 @@
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use tidings_sandbox::WorldOptions;
 
 use crate::config::{Config, check_worker_id};
 use crate::runtime::{Running, Tuning};
-use crate::sandbox_world;
+use crate::{sandbox_world, telemetry};
 
 /// The exit code after a second signal: not all was finished.
 const ENDED_IN_A_HURRY: i32 = 1;
@@ -32,7 +31,7 @@ pub struct ServeArguments {
 /// The same for every role: start, say where, wait for the order to stop, stop.
 pub async fn run(arguments: ServeArguments, mut config: Config, role: ProcessRole) -> anyhow::Result<ExitCode> {
     arguments.overrule(&mut config)?;
-    start_logging(&config);
+    let telemetry = telemetry::start(&config, role)?;
     let tuning = match arguments.sandbox_audience {
         Some(subscribers) => sandbox_world::tuning(WorldOptions::for_audience(subscribers).throttle_per_second)?,
         None => Tuning::world()?,
@@ -57,6 +56,7 @@ pub async fn run(arguments: ServeArguments, mut config: Config, role: ProcessRol
             std::process::exit(ENDED_IN_A_HURRY);
         }
     }
+    telemetry.end().await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -84,22 +84,6 @@ async fn greet(running: &Running, config: &Config) -> anyhow::Result<()> {
         println!("(the link works once, for a week; start again for a new one)");
     }
     Ok(())
-}
-
-pub fn start_logging(config: &Config) {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|error| {
-        eprintln!("tidings: the log filter {:?} is not valid ({error}); using info", config.log);
-        EnvFilter::new("info")
-    });
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    let started = if config.json_logs { builder.json().try_init() } else { builder.try_init() };
-    if let Err(error) = started {
-        eprintln!("tidings: no log: {error}");
-    }
 }
 
 pub async fn stop_signal() -> anyhow::Result<&'static str> {

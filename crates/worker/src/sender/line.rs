@@ -128,6 +128,7 @@ impl Line<'_> {
     }
 
     /// One attempt for one delivery, recorded.
+    #[tracing::instrument(level = "debug", skip_all, fields(campaign = work.campaign.0, delivery = work.delivery.0, attempt = work.attempt, provider = &*work.provider, route = work.route.map(|r| r.0)))]
     async fn deliver(&mut self, work: &Work) -> Settle {
         let at = now();
         let began = Instant::now();
@@ -241,6 +242,7 @@ impl Line<'_> {
         }
     }
 
+    #[tracing::instrument(level = "debug", skip_all)]
     async fn send_dot(&mut self, work: &Work) -> (Outcome, Option<IntentAnswer>) {
         let answer = self.commit_intent(work).await;
         let Some(mut open) = self.open.take() else {
@@ -259,12 +261,14 @@ impl Line<'_> {
     }
 
     /// `None` when the committer has stopped: then nothing may be sent.
+    #[tracing::instrument(level = "debug", skip_all)]
     async fn commit_intent(&self, work: &Work) -> Option<IntentAnswer> {
         let intent = Intent { delivery: work.delivery, campaign: work.campaign, attempt: work.attempt };
         self.context.recorder.intent(intent).await.ok()
     }
 
     /// Makes sure that a connection to one of the recipient's hosts is open. Says whether it was open before.
+    #[tracing::instrument(level = "debug", skip_all)]
     async fn connect(&mut self, work: &Work) -> Result<bool, Outcome> {
         let spots = self.context.targets.spots(work).await?;
         if let Some(open) = &self.open
