@@ -18,7 +18,7 @@ pub struct Job {
 pub struct Shard {
     /// 0 transactional, 1 automation, 2 bulk: the lowest is served first. Higher numbers are served as 2.
     pub lane: u8,
-    /// A provider's name, or `relay:<route id>`. All lanes of a name share one budget.
+    /// `<provider>@<route id>`, `relay:<route id>`, or a provider's name alone. All lanes of a name share one budget.
     pub name: Arc<str>,
 }
 
@@ -26,6 +26,17 @@ impl Shard {
     pub fn new(lane: u8, name: impl Into<Arc<str>>) -> Self {
         Self { lane, name: name.into() }
     }
+
+    /// The part of the name that names the route: `3` of `google@3`, `relay:5`, else the whole name. All shards of a
+    /// route lie together, so that one call can charge its budget too.
+    #[must_use]
+    pub fn route(&self) -> &str {
+        route_of(&self.name)
+    }
+}
+
+pub(crate) fn route_of(name: &str) -> &str {
+    name.rsplit_once('@').map_or(name, |(_, route)| route)
 }
 
 /// One connection slot of a shard, with the jobs first claimed for it. To be [closed](crate::Queue::close); a grant

@@ -6,9 +6,11 @@
 //!
 //! # The model
 //!
-//! * A [`Shard`] is one lane of one destination: a provider for direct sending, a relay otherwise. All lanes of a
-//!   destination share one **budget**: messages a second, connections, and messages for each connection. The peer sees
-//!   one sender, so the lanes cannot have a rate each.
+//! * A [`Shard`] is one lane of one destination: a provider over a route for direct sending, a relay otherwise. All
+//!   lanes of a destination share one **budget**: messages a second, minute, hour and day, connections, and messages
+//!   for each connection. The peer sees one sender, so the lanes cannot have a rate each; but a part of each budget is
+//!   kept for the transactional lane ([`RESERVED_ONE_IN`]).
+//! * A route may have a budget too ([`Queue::set_route_limits`]). A claim is charged to both or to neither.
 //! * In a shard the jobs of each campaign lie in their own list, first in, first out. A claim takes one job from each
 //!   list in turn, so that a campaign of a million does not stand before one of a hundred. Pausing or dropping a
 //!   campaign touches no job.
@@ -35,8 +37,11 @@ mod snapshot;
 
 pub use health::{Health, Trouble};
 pub use job::{CloseReason, Grant, Job, LeaseState, MAX_JOBS_PER_CLAIM, More, Settle, Shard};
-pub use limits::{Limits, QueueOptions};
+pub use limits::{Limits, QueueOptions, RESERVED_ONE_IN, Window};
 pub use queue::Queue;
 pub use redis::{OpenError, RedisClock, RedisOptions};
-pub use signal::{Knob, Signal};
-pub use snapshot::{CampaignStatus, Gauge, HoldStatus, ReducedKnob, ShardStatus, SignalStatus, Snapshot, Standing};
+pub use signal::{Knob, Signal, Turn};
+pub use snapshot::{
+    BudgetKind, CampaignStatus, Gauge, HISTORY_TURNS, HoldStatus, Limit, PastTurn, ReducedKnob, RouteStatus,
+    ShardStatus, SignalStatus, Snapshot, Standing, StoppedBy, WindowStatus,
+};

@@ -1,10 +1,27 @@
+use std::fmt;
 use std::time::Duration;
 
-/// What a destination takes from us: the ceilings of its three knobs. In each, 0 means no limit.
+/// The part of each budget that the transactional lane alone may use, whether it has jobs or not: one in so many.
 ///
-/// A [signal](crate::Signal) halves a knob, down to one message a minute, one connection, one message for each
-/// connection. A knob without a ceiling starts from what was measured lately. After each clean interval with enough
-/// settled jobs it rises by a sixteenth of its ceiling until it is back; a knob without a ceiling is then free again.
+/// It is kept from the burst (at least one message, when the burst is 2 or more), from the messages a minute, hour and
+/// day (rounded down), and one connection is kept when two or more are allowed. So a transactional message finds a
+/// token beside any campaign; the rate over time is not lowered, because lanes that may not use the last tokens take
+/// each one that comes after.
+pub const RESERVED_ONE_IN: u32 = 10;
+
+/// What a destination, or a whole route, takes from us. In each field, 0 means no limit.
+///
+/// Rate, connections and messages for each connection are the ceilings of three knobs. A [signal](crate::Signal)
+/// halves a knob, down to one message a minute, one connection, one message for each connection. A knob without a
+/// ceiling starts from what was measured lately. After each clean interval with enough settled jobs it rises by a
+/// sixteenth of its ceiling until it is back; a knob without a ceiling is then free again.
+///
+/// Messages a minute, an hour and a day are counted by calendar windows in UTC: a minute from second 0, an hour from
+/// minute 0, a day from 00:00. A message counts in the windows in which it was claimed; released, it leaves them. All
+/// workers count in one place, so no window ever holds more than its limit. Calendar windows, because everybody can
+/// say when the next one begins and what a limit for a date means, and because one number each is enough. The price:
+/// around a border, twice the limit may fall into a time as long as one window. A peer that counts over any 24 hours
+/// is to be given half, or a rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// Messages a second.
@@ -12,18 +29,73 @@ pub struct Limits {
     /// Messages that may go at once after a rest: in any window, at most `per_second × window + burst`,
     /// and what falls into one millisecond more. At least 1.
     pub burst: u32,
+    /// Messages in one minute of the calendar.
+    pub per_minute: u32,
+    /// Messages in one hour of the calendar.
+    pub per_hour: u32,
+    /// Messages in one day of the calendar, UTC.
+    pub per_day: u32,
     pub connections: u32,
     pub messages_per_connection: u32,
 }
 
 impl Limits {
-    pub const UNLIMITED: Self = Self { per_second: 0.0, burst: 1, connections: 0, messages_per_connection: 0 };
+    pub const UNLIMITED: Self = Self {
+        per_second: 0.0,
+        burst: 1,
+        per_minute: 0,
+        per_hour: 0,
+        per_day: 0,
+        connections: 0,
+        messages_per_connection: 0,
+    };
+
+    /// 0 is none.
+    #[must_use]
+    pub const fn in_window(&self, window: Window) -> u32 {
+        match window {
+            Window::Minute => self.per_minute,
+            Window::Hour => self.per_hour,
+            Window::Day => self.per_day,
+        }
+    }
+}
+
+/// A calendar window, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Window {
+    Minute,
+    Hour,
+    Day,
+}
+
+impl Window {
+    pub const ALL: [Self; 3] = [Self::Minute, Self::Hour, Self::Day];
+
+    #[must_use]
+    pub const fn minutes(self) -> u64 {
+        match self {
+            Self::Minute => 1,
+            Self::Hour => 60,
+            Self::Day => 1_440,
+        }
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+        })
+    }
 }
 
 /// For a destination of which nothing is known: what a small mail server bears without complaint.
 impl Default for Limits {
     fn default() -> Self {
-        Self { per_second: 10.0, burst: 20, connections: 4, messages_per_connection: 100 }
+        Self { per_second: 10.0, burst: 20, connections: 4, messages_per_connection: 100, ..Self::UNLIMITED }
     }
 }
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::embedded::Embedded;
 use crate::redis::{OpenError, Redis, RedisOptions};
-use crate::{Grant, Health, Job, LeaseState, Limits, More, QueueOptions, Settle, Shard, Signal, Snapshot};
+use crate::{Grant, Health, Job, LeaseState, Limits, More, QueueOptions, Settle, Shard, Signal, Snapshot, Turn};
 
 /// A handle to the queue; clones share it.
 #[derive(Clone)]
@@ -94,14 +94,21 @@ impl Queue {
         engine!(self, |e| e.close(&grant), e.close(&grant).await);
     }
 
-    /// Lets a destination's reply slow everyone who speaks to it, in all lanes.
-    pub async fn signal(&self, shard: &Shard, signal: Signal) {
-        engine!(self, |e| e.signal(shard, &signal), e.signal(shard, &signal).await);
+    /// Lets a destination's reply slow everyone who speaks to it, in all lanes. Says which knob moved; `None` when none
+    /// was to be turned, or it stands at its floor, or it was turned just before.
+    pub async fn signal(&self, shard: &Shard, signal: Signal) -> Option<Turn> {
+        engine!(self, |e| e.signal(shard, &signal), e.signal(shard, &signal).await)
     }
 
     /// Sets the ceilings of a destination, for all its lanes. A knob that stands lower stays there and recovers.
     pub async fn set_limits(&self, shard: &Shard, limits: Limits) {
         engine!(self, |e| e.set_limits(shard, limits), e.set_limits(shard, limits).await);
+    }
+
+    /// Gives a route a budget, which claims of all its shards are charged to besides their own; `UNLIMITED` takes it
+    /// away. `route` is as in [`Shard::route`].
+    pub async fn set_route_limits(&self, route: &str, limits: Limits) {
+        engine!(self, |e| e.set_route_limits(route, limits), e.set_route_limits(route, limits).await);
     }
 
     /// No job of the campaign is claimed from now on. O(1). Holds for jobs pushed later too.

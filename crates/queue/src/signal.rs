@@ -19,6 +19,14 @@ impl fmt::Display for Knob {
     }
 }
 
+/// A knob that moved, down by a signal or up by clean work.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Turn {
+    pub knob: Knob,
+    pub from: f64,
+    pub to: f64,
+}
+
 /// What a reply means for everyone who speaks to this destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signal {

@@ -1,12 +1,14 @@
 use std::time::Duration;
 
-use crate::{Knob, Limits, Shard};
+use crate::{Knob, Limits, Shard, Turn, Window};
 
 /// What the queue looks like now. Each shard is consistent in itself; two shards may be read a moment apart.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// Shards that have something to say: jobs, connections, a hold, a turned knob. Ordered by lane, then name.
     pub shards: Vec<ShardStatus>,
+    /// Routes with a budget of their own. Ordered by name.
+    pub routes: Vec<RouteStatus>,
     /// Campaigns with jobs, and paused ones. Ordered by id.
     pub campaigns: Vec<CampaignStatus>,
     /// Calls of `lease` that wait for work now.
@@ -30,12 +32,85 @@ pub struct ShardStatus {
     pub messages_per_connection: u32,
     /// The ceilings, as set.
     pub limits: Limits,
+    /// Minute, hour and day, as far as they are limited.
+    pub windows: Vec<WindowStatus>,
     pub hold: Option<HoldStatus>,
     /// Knobs that stand below their ceiling.
     pub reduced: Vec<ReducedKnob>,
+    /// The last turns of its knobs, the latest first, at most [`HISTORY_TURNS`].
+    pub history: Vec<PastTurn>,
     pub last_signal: Option<SignalStatus>,
     /// What the shard does, or why it does nothing.
     pub standing: Standing,
+    /// The limit that stops it, when it has ready jobs and one does.
+    pub stopped_by: Option<StoppedBy>,
+}
+
+/// The budget of a route, which all its shards are charged to besides their own.
+#[derive(Debug, Clone)]
+pub struct RouteStatus {
+    /// As in [`Shard::route`].
+    pub route: String,
+    pub limits: Limits,
+    pub connections: Gauge<u32>,
+    /// Messages a second, as in [`ShardStatus::rate`].
+    pub rate: Gauge<f64>,
+    pub messages_per_connection: u32,
+    pub windows: Vec<WindowStatus>,
+    /// Lines of shards with ready jobs that wait for this budget.
+    pub waiting: usize,
+}
+
+/// The turns of a knob that a budget remembers.
+pub const HISTORY_TURNS: usize = 20;
+
+/// How far a calendar window is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowStatus {
+    pub window: Window,
+    pub used: u32,
+    pub limit: u32,
+    /// Of these, only the transactional lane may use.
+    pub reserved: u32,
+    pub ends_in: Duration,
+}
+
+/// The limit that keeps ready jobs from being claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoppedBy {
+    pub budget: BudgetKind,
+    pub limit: Limit,
+    /// After so long there is room again. Unknown for connections: the peers' speed decides.
+    pub frees_in: Option<Duration>,
+}
+
+/// Whose budget it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BudgetKind {
+    /// The shard's own, shared by its lanes.
+    Destination,
+    /// The route's, shared by its shards.
+    Route,
+}
+
+/// One limit of a budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Limit {
+    /// A signal holds it.
+    Hold,
+    Connections,
+    /// Messages a second.
+    Rate,
+    Window(Window),
+}
+
+/// A turn of a knob, and when and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastTurn {
+    pub turn: Turn,
+    pub ago: Duration,
+    /// Downwards the reply; upwards what allowed it.
+    pub why: String,
 }
 
 /// A value and its present limit; a limit of 0 is none.
@@ -60,6 +135,8 @@ pub struct ReducedKnob {
     pub knob: Knob,
     /// Where it stood before the first signal.
     pub ceiling: f64,
+    /// No signal turns it further down.
+    pub floor: f64,
     pub now: f64,
     /// The reply that last turned it.
     pub why: String,

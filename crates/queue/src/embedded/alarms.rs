@@ -18,6 +18,8 @@ pub struct Alarm {
 pub enum RingsFor {
     /// A hold has ended or a token is there.
     Budget(u32),
+    /// A route has room again for a line that waits for it.
+    Route(u32),
     /// A delayed job is due.
     Line(LineId),
 }
@@ -37,11 +39,15 @@ impl State {
                     self.budget(budget).alarm = NEVER;
                     self.list_all(budget);
                 }
+                RingsFor::Route(route) if self.routes[route as usize].alarm == alarm.at => {
+                    self.routes[route as usize].alarm = NEVER;
+                    self.look_after_route(Some(route), now);
+                }
                 RingsFor::Line(id) if self.line(id).alarm == alarm.at => {
                     self.line(id).alarm = NEVER;
                     self.promote(id, now, &mut steps);
                 }
-                RingsFor::Budget(_) | RingsFor::Line(_) => {}
+                RingsFor::Budget(_) | RingsFor::Route(_) | RingsFor::Line(_) => {}
             }
         }
         false
@@ -93,6 +99,13 @@ impl State {
         if at < self.budget(budget).alarm {
             self.budget(budget).alarm = at;
             self.set_alarm(Alarm { at, rings_for: RingsFor::Budget(budget) });
+        }
+    }
+
+    pub fn set_route_alarm(&mut self, route: u32, at: Nanos) {
+        if at < self.routes[route as usize].alarm {
+            self.routes[route as usize].alarm = at;
+            self.set_alarm(Alarm { at, rings_for: RingsFor::Route(route) });
         }
     }
 

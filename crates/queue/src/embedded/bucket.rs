@@ -1,4 +1,5 @@
 use super::clock::{Nanos, SECOND};
+use crate::RESERVED_ONE_IN;
 
 /// The rate as a generic cell rate algorithm: one number for each destination.
 ///
@@ -27,6 +28,11 @@ impl Rate {
         self.per_second <= 0.0
     }
 
+    /// Tokens that only the transactional lane may take. A burst of one cannot be divided; there its lane goes first.
+    pub fn reserve(self) -> u32 {
+        if self.burst < 2 { 0 } else { (self.burst / RESERVED_ONE_IN).max(1) }
+    }
+
     /// Tokens in a full bucket.
     fn depth(self) -> f64 {
         f64::from(self.burst.max(1)) + self.per_second * TIMER_TICK_SECONDS
@@ -39,13 +45,14 @@ impl Rate {
 }
 
 impl Bucket {
+    /// Tokens there now, besides `kept` ones.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most burst, and not negative")]
-    pub fn available(self, now: Nanos, rate: Rate) -> u32 {
+    pub fn available(self, now: Nanos, rate: Rate, kept: u32) -> u32 {
         if rate.is_unlimited() {
             return u32::MAX;
         }
         let missing = (self.full_at - now as f64).max(0.0) / rate.interval();
-        (rate.depth() - missing + EPSILON_TOKENS).max(0.0) as u32
+        (rate.depth() - f64::from(kept) - missing + EPSILON_TOKENS).max(0.0) as u32
     }
 
     pub fn take(&mut self, now: Nanos, rate: Rate, tokens: u32) {
@@ -61,13 +68,13 @@ impl Bucket {
         }
     }
 
-    /// When the next token is there.
+    /// When there is a token besides `kept` ones.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an instant after now")]
-    pub fn next_at(self, now: Nanos, rate: Rate) -> Nanos {
+    pub fn next_at(self, now: Nanos, rate: Rate, kept: u32) -> Nanos {
         if rate.is_unlimited() {
             return now;
         }
-        let at = self.full_at - (rate.depth() - 1.0) * rate.interval();
+        let at = self.full_at - (rate.depth() - f64::from(kept) - 1.0) * rate.interval();
         now.max(at.max(0.0).ceil() as Nanos)
     }
 

@@ -1,9 +1,9 @@
-use super::budget::Gate;
+use super::budget::Stop;
 use super::clock::{Nanos, between, nanos};
 use super::line::Slot;
 use super::settle::{Claimed, Lease};
 use super::state::{LineId, State};
-use crate::{CloseReason, Grant, Job, MAX_JOBS_PER_CLAIM, More, Shard};
+use crate::{BudgetKind, CloseReason, Grant, Job, MAX_JOBS_PER_CLAIM, More, Shard};
 
 /// Lines and ring entries that one call looks at before it lets others have the lock.
 const LOOKS: usize = 512;
@@ -49,20 +49,36 @@ impl State {
             }
             *looks -= 1;
             let id = LineId { budget, lane };
+            let mut stop = None;
             if self.has_turn(id, looks) {
-                match self.budget(budget).gate(now) {
-                    Gate::Open(messages) => return Some((id, messages)),
-                    Gate::HeldUntil(at) | Gate::NoTokenUntil(at) => self.set_budget_alarm(budget, at),
-                    // Listed again when a connection closes.
-                    Gate::NoConnection => {}
+                match self.gate(id, now) {
+                    Ok(messages) => return Some((id, messages)),
+                    Err(stopped) => stop = Some(stopped),
                 }
             }
             if *looks > 0 {
-                self.listed[usize::from(lane)].pop_front();
-                self.line(id).listed = false;
+                self.unlist(id);
+                self.leave_stopped(id, stop, now);
             }
         }
         None
+    }
+
+    fn unlist(&mut self, id: LineId) {
+        self.listed[usize::from(id.lane)].pop_front();
+        self.line(id).listed = false;
+    }
+
+    /// Sees to it that a line just taken out of the list is listed again when there is room.
+    fn leave_stopped(&mut self, id: LineId, stop: Option<Stop>, now: Nanos) {
+        match stop {
+            Some(Stop { budget: BudgetKind::Route, shut }) => return self.park(id, shut.until),
+            // Without an instant: it is listed again when a connection closes.
+            Some(Stop { shut, .. }) => shut.until.into_iter().for_each(|at| self.set_budget_alarm(id.budget, at)),
+            None => {}
+        }
+        // It may have been listed because its route had room, which another can use.
+        self.look_after_route(self.budgets[id.budget as usize].route, now);
     }
 
     /// Some campaign of the line can be claimed from. Takes paused and dropped ones out of the front of the ring.
@@ -90,17 +106,18 @@ impl State {
     }
 
     fn grant(&mut self, id: LineId, worker: &str, max_jobs: usize, messages: u32, now: Nanos) -> Option<Grant> {
-        self.listed[usize::from(id.lane)].pop_front();
-        self.line(id).listed = false;
-        let limit = self.budget(id.budget).message_limit();
+        self.unlist(id);
+        let limit = self.message_limit(id);
         let claimed = self.take(id, max_jobs.clamp(1, MAX_JOBS_PER_CLAIM).min(messages as usize), now);
         self.list_quietly(id);
+        if !claimed.is_empty() {
+            self.on_allowances(id.budget, |a| a.connections += 1);
+        }
+        self.look_after_route(self.budgets[id.budget as usize].route, now);
         if claimed.is_empty() {
             return None;
         }
-        let budget = self.budget(id.budget);
-        budget.connections += 1;
-        let shard = Shard { lane: id.lane, name: budget.name.clone() };
+        let shard = Shard { lane: id.lane, name: self.budget(id.budget).name.clone() };
         let jobs: Vec<Job> = claimed.iter().map(|c| c.job).collect();
         self.last_fence += 1;
         let fence = self.last_fence;
@@ -127,23 +144,25 @@ impl State {
             let alone = line.ring.len() == 1;
             let Some(slot) = line.ring.pop_front() else { break };
             let turn = if alone { max - claimed.len() } else { 1 };
-            self.take_from(id, slot, turn, &mut claimed);
+            self.take_from(id, slot, turn, now, &mut claimed);
         }
         let count = claimed.len() as u32;
         self.line(id).ready -= claimed.len();
         self.line(id).leased += claimed.len();
-        self.budget(id.budget).charge(now, count);
+        self.on_allowances(id.budget, |a| a.charge(now, count));
+        self.budget(id.budget).used_at = now;
         claimed
     }
 
-    fn take_from(&mut self, id: LineId, slot: Slot, turn: usize, claimed: &mut Vec<Claimed>) {
+    fn take_from(&mut self, id: LineId, slot: Slot, turn: usize, now: Nanos, claimed: &mut Vec<Claimed>) {
+        let minute = self.calendar.minute(now);
         let (Some(campaign), Some(pile)) = (self.campaigns.get_mut(&slot), self.piles.get_mut(&(id.number(), slot)))
         else {
             return;
         };
         let before = claimed.len();
         let jobs = std::iter::from_fn(|| pile.ready.pop_front()).take(turn);
-        claimed.extend(jobs.map(|job| Claimed { slot, job: job.job(campaign.id) }));
+        claimed.extend(jobs.map(|job| Claimed { slot, job: job.job(campaign.id), minute }));
         let count = claimed.len() - before;
         campaign.ready -= count;
         campaign.leased += count;
@@ -170,10 +189,9 @@ impl State {
         if !self.has_turn(id, &mut LOOKS.clone()) {
             return More::Empty;
         }
-        let budget = self.budget(id.budget);
-        let room = budget.tokens(now).min(left(budget.message_limit(), carried));
+        let room = self.room(id, now).min(left(self.message_limit(id), carried));
         if room == 0 {
-            return More::Wait(between(now, budget.next_token_at(now)));
+            return More::Wait(between(now, self.room_at(id, now)));
         }
         let claimed = self.take(id, max_jobs.clamp(1, MAX_JOBS_PER_CLAIM).min(room as usize), now);
         let jobs = claimed.iter().map(|c| c.job).collect();
@@ -185,19 +203,18 @@ impl State {
     }
 
     fn must_close(&mut self, id: LineId, carried: u32, idle_workers: usize, now: Nanos) -> Option<CloseReason> {
-        let budget = self.budget(id.budget);
-        if budget.held_until(now).is_some() {
+        if self.allowances(id).any(|a| a.held_until(now).is_some()) {
             return Some(CloseReason::Held);
         }
-        if budget.connections > budget.connection_limit() {
+        if self.allowances(id).any(|a| a.connections > a.connection_limit()) {
             return Some(CloseReason::TooManyConnections);
         }
-        if left(budget.message_limit(), carried) == 0 {
+        if left(self.message_limit(id), carried) == 0 {
             return Some(CloseReason::MessagesUsedUp);
         }
         // A token that this lane took would be missing there.
         let own_lower = (0..id.lane).any(|lane| self.has_turn(LineId { budget: id.budget, lane }, &mut LOOKS.clone()));
-        if own_lower {
+        if own_lower || self.lower_lane_waits_for_route(id) {
             return Some(CloseReason::LowerLaneWaits);
         }
         if idle_workers > 0 {

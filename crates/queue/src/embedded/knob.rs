@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::clock::{Nanos, between, nanos};
-use crate::{Knob, Limits, QueueOptions, ReducedKnob};
+use crate::{Knob, Limits, QueueOptions, ReducedKnob, Turn};
 
 /// A knob rises by this part of its ceiling.
 const RAISE_PART: f64 = 1.0 / 16.0;
@@ -35,7 +35,7 @@ pub struct Measured {
 }
 
 impl Turned {
-    pub fn start(knob: Knob, limits: Limits, measured: Measured, why: Arc<str>, now: Nanos) -> Self {
+    pub fn start(knob: Knob, limits: Limits, measured: Measured, why: Arc<str>, now: Nanos) -> (Self, Turn) {
         let ceiling = match (ceiling(knob, limits), knob) {
             (set, _) if set > 0.0 => set,
             (_, Knob::Rate) => measured.per_second,
@@ -43,31 +43,37 @@ impl Turned {
             (_, Knob::MessagesPerConnection) => UNLIMITED_MESSAGES,
         };
         let value = (ceiling / 2.0).max(floor(knob));
-        Self { knob, now: value, ceiling: ceiling.max(value), why, since: now, turned: now, moved: now, done: 0 }
+        let ceiling = ceiling.max(value);
+        let turned = Self { knob, now: value, ceiling, why, since: now, turned: now, moved: now, done: 0 };
+        (turned, Turn { knob, from: ceiling, to: value })
     }
 
     /// Halves it, unless the last turn has had no time to show.
-    pub fn turn_down(&mut self, why: Arc<str>, now: Nanos, options: &QueueOptions) {
+    pub fn turn_down(&mut self, why: &Arc<str>, now: Nanos, options: &QueueOptions) -> Option<Turn> {
         self.moved = now;
         self.done = 0;
-        if now.saturating_sub(self.turned) >= nanos(options.reaction_time) {
-            self.turned = now;
-            self.now = (self.now / 2.0).max(floor(self.knob));
-            self.why = why;
+        if now.saturating_sub(self.turned) < nanos(options.reaction_time) {
+            return None;
         }
+        self.turned = now;
+        self.why = Arc::clone(why);
+        let from = self.now;
+        self.now = (from / 2.0).max(floor(self.knob));
+        (self.now < from).then_some(Turn { knob: self.knob, from, to: self.now })
     }
 
-    /// Counts a job done. True when the knob rose.
-    pub fn done(&mut self, now: Nanos, options: &QueueOptions) -> bool {
+    /// Counts a job done; the turn when the knob rose by that.
+    pub fn done(&mut self, now: Nanos, options: &QueueOptions) -> Option<Turn> {
         self.done = self.done.saturating_add(1);
         let clean = now.saturating_sub(self.moved) >= nanos(options.recovery_interval);
         if !clean || self.done < options.recovery_jobs {
-            return false;
+            return None;
         }
-        self.now += self.ceiling * RAISE_PART;
+        let from = self.now;
+        self.now = (from + self.ceiling * RAISE_PART).min(self.ceiling);
         self.moved = now;
         self.done = 0;
-        true
+        Some(Turn { knob: self.knob, from, to: self.now })
     }
 
     pub fn is_back(&self) -> bool {
@@ -85,6 +91,7 @@ impl Turned {
         ReducedKnob {
             knob: self.knob,
             ceiling: self.ceiling,
+            floor: floor(self.knob),
             now: self.now,
             why: self.why.to_string(),
             since: between(self.since, now),

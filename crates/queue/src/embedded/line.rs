@@ -21,6 +21,8 @@ pub struct Line {
     pub leased: usize,
     /// It stands in the list of lines that can perhaps be served.
     pub listed: bool,
+    /// It waits at its route.
+    pub parked: bool,
     /// When the alarm rings for the soonest delayed job.
     pub alarm: Nanos,
 }
@@ -54,6 +56,7 @@ impl Default for Line {
             delayed: 0,
             leased: 0,
             listed: false,
+            parked: false,
             alarm: NEVER,
         }
     }
@@ -66,6 +69,6 @@ impl Line {
 
     /// Nothing in it, and nothing points to it.
     pub fn is_blank(&self) -> bool {
-        !self.has_jobs() && self.ring.is_empty() && self.later.is_empty() && !self.listed
+        !self.has_jobs() && self.ring.is_empty() && self.later.is_empty() && !self.listed && !self.parked
     }
 }

@@ -4,6 +4,7 @@
 //! also waits for the next alarm, and hands the office on when it leaves.
 
 mod alarms;
+mod allowance;
 mod bucket;
 mod budget;
 mod campaigns;
@@ -11,12 +12,15 @@ mod claim;
 mod clock;
 mod fifo;
 mod hash;
+mod history;
 mod knob;
 mod line;
 mod meter;
 mod report;
+mod route;
 mod settle;
 mod state;
+mod window;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,7 +32,8 @@ use tokio::time::{Instant, sleep_until};
 use self::claim::Found;
 use self::clock::{Clock, Nanos};
 use self::state::State;
-use crate::{Grant, Health, Job, LeaseState, Limits, More, QueueOptions, Settle, Shard, Signal, Snapshot};
+use self::window::Calendar;
+use crate::{Grant, Health, Job, LeaseState, Limits, More, QueueOptions, Settle, Shard, Signal, Snapshot, Turn};
 
 /// Jobs pushed, or destinations reported on, before others may have the lock.
 const STEP: usize = 1_000;
@@ -50,10 +55,11 @@ struct Shared {
 
 impl Embedded {
     pub fn new(options: QueueOptions) -> Self {
+        let clock = Clock::start();
         Self(Arc::new(Shared {
             epoch: rand::random(),
-            clock: Clock::start(),
-            state: Mutex::new(State::new(options)),
+            clock,
+            state: Mutex::new(State::new(options, Calendar::start(clock.now()))),
             work: Notify::new(),
             alarm_moved: Notify::new(),
             has_timekeeper: AtomicBool::new(false),
@@ -123,12 +129,16 @@ impl Embedded {
         self.0.with(|state, now| state.close(grant, now));
     }
 
-    pub fn signal(&self, shard: &Shard, signal: &Signal) {
-        self.0.with(|state, now| state.signal(shard, signal, now));
+    pub fn signal(&self, shard: &Shard, signal: &Signal) -> Option<Turn> {
+        self.0.with(|state, now| state.signal(shard, signal, now))
     }
 
     pub fn set_limits(&self, shard: &Shard, limits: Limits) {
         self.0.with(|state, now| state.set_limits(shard, limits, now));
+    }
+
+    pub fn set_route_limits(&self, route: &str, limits: Limits) {
+        self.0.with(|state, now| state.set_route_limits(route, limits, now));
     }
 
     pub fn pause_campaign(&self, campaign: i64) {
@@ -158,10 +168,12 @@ impl Embedded {
             shards.extend(part);
             from += STEP;
         }
-        let mut campaigns = self.0.with(|state, _| state.campaign_statuses());
+        let (mut routes, mut campaigns) =
+            self.0.with(|state, now| (state.route_statuses(now), state.campaign_statuses()));
         shards.sort_by(|a, b| a.shard.cmp(&b.shard));
+        routes.sort_by(|a, b| a.route.cmp(&b.route));
         campaigns.sort_by_key(|c| c.campaign);
-        Snapshot { shards, campaigns, waiting_workers: self.0.waiting.load(SeqCst) }
+        Snapshot { shards, routes, campaigns, waiting_workers: self.0.waiting.load(SeqCst) }
     }
 }
 

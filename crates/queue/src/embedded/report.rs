@@ -1,64 +1,77 @@
-use super::budget::{Budget, Gate, LANES};
+use super::budget::{Budget, LANES, Stop};
 use super::clock::{Nanos, between};
 use super::line::Line;
-use super::state::State;
-use crate::{CampaignStatus, Gauge, Shard, ShardStatus, Standing};
+use super::state::{LineId, State};
+use crate::{CampaignStatus, Limit, Shard, ShardStatus, Standing, StoppedBy};
 
 impl State {
     /// The lines of some destinations that have something to say. `None` behind the last destination.
     pub fn shard_statuses(&self, from: usize, count: usize, now: Nanos) -> Option<Vec<ShardStatus>> {
-        let budgets = self.budgets.get(from..)?.iter().take(count);
-        let statuses: Vec<_> = budgets.flat_map(|budget| self.lines_of(budget, now)).collect();
+        let budgets = self.budgets.get(from..)?.iter().enumerate().take(count);
+        let statuses: Vec<_> = budgets.flat_map(|(n, budget)| self.lines_of((from + n) as u32, budget, now)).collect();
         (from < self.budgets.len()).then_some(statuses)
     }
 
-    fn lines_of(&self, budget: &Budget, now: Nanos) -> Vec<ShardStatus> {
+    fn lines_of(&self, index: u32, budget: &Budget, now: Nanos) -> Vec<ShardStatus> {
         let mut speaking: Vec<usize> = (0..LANES).filter(|lane| budget.lanes[*lane].has_jobs()).collect();
-        let news = budget.connections > 0 || budget.held_until(now).is_some() || !budget.turned_knobs().is_empty();
+        let news = budget.allowance.connections > 0 || budget.allowance.is_slowed(now);
         if speaking.is_empty() && news {
             // A slowed destination without jobs is shown once, where campaigns are.
             speaking.push(LANES - 1);
         }
-        speaking.into_iter().map(|lane| self.status(budget, lane, now)).collect()
+        speaking.into_iter().map(|lane| self.status(LineId { budget: index, lane: lane as u8 }, now)).collect()
     }
 
-    fn status(&self, budget: &Budget, lane: usize, now: Nanos) -> ShardStatus {
-        let line = &budget.lanes[lane];
+    fn status(&self, id: LineId, now: Nanos) -> ShardStatus {
+        let budget = &self.budgets[id.budget as usize];
+        let (line, allowance) = (&budget.lanes[usize::from(id.lane)], &budget.allowance);
+        let (standing, stopped_by) = self.standing(id, line, now);
         ShardStatus {
-            shard: Shard { lane: lane as u8, name: budget.name.clone() },
+            shard: Shard { lane: id.lane, name: budget.name.clone() },
             ready: line.ready,
             delayed: line.delayed,
             next_due_in: line.later.peek().filter(|_| line.delayed > 0).map(|later| between(now, later.0.due)),
             leased: line.leased,
-            connections: Gauge { now: budget.connections, limit: zero_if_none(budget.connection_limit()) },
-            rate: Gauge { now: budget.measured_rate(now), limit: budget.rate().per_second },
-            messages_per_connection: zero_if_none(budget.message_limit()),
-            limits: budget.limits,
-            hold: budget.hold_status(now),
-            reduced: budget.turned_knobs().iter().map(|t| t.status(now, &self.options)).collect(),
-            last_signal: budget.signal_status(now),
-            standing: self.standing(budget, line, now),
+            connections: allowance.connection_gauge(),
+            rate: allowance.rate_gauge(now),
+            messages_per_connection: allowance.messages_per_connection(),
+            limits: allowance.limits,
+            windows: allowance.window_statuses(now),
+            hold: allowance.hold_status(now),
+            reduced: allowance.reduced_knobs(now, &self.options),
+            history: allowance.past_turns(now),
+            last_signal: allowance.signal_status(now),
+            standing,
+            stopped_by,
         }
     }
 
-    fn standing(&self, budget: &Budget, line: &Line, now: Nanos) -> Standing {
+    fn standing(&self, id: LineId, line: &Line, now: Nanos) -> (Standing, Option<StoppedBy>) {
         if line.ready == 0 {
             return match line.delayed {
-                0 => Standing::Idle,
-                _ => Standing::WaitsForRetry,
+                0 => (Standing::Idle, None),
+                _ => (Standing::WaitsForRetry, None),
             };
         }
         if !line.ring.iter().any(|slot| self.campaigns.get(slot).is_some_and(|c| !c.paused)) {
-            return Standing::Paused;
+            return (Standing::Paused, None);
         }
-        match budget.gate(now) {
-            Gate::HeldUntil(_) => Standing::Held,
-            Gate::NoTokenUntil(_) => Standing::RateLimited,
+        match self.gate(id, now) {
+            Ok(_) => (Standing::Free, None),
+            Err(stop) => self.stopped(id, stop, now),
+        }
+    }
+
+    fn stopped(&self, id: LineId, stop: Stop, now: Nanos) -> (Standing, Option<StoppedBy>) {
+        let frees_in = stop.shut.until.map(|until| between(now, until));
+        let stopped_by = StoppedBy { budget: stop.budget, limit: stop.shut.by, frees_in };
+        let standing = match stop.shut.by {
+            Limit::Hold => Standing::Held,
             // With every connection open and the tokens used up, the rate decides.
-            Gate::NoConnection if budget.tokens(now) == 0 => Standing::RateLimited,
-            Gate::NoConnection => Standing::ConnectionLimited,
-            Gate::Open(_) => Standing::Free,
-        }
+            Limit::Connections if self.room(id, now) > 0 => Standing::ConnectionLimited,
+            Limit::Connections | Limit::Rate | Limit::Window(_) => Standing::RateLimited,
+        };
+        (standing, Some(stopped_by))
     }
 
     pub fn campaign_statuses(&self) -> Vec<CampaignStatus> {
@@ -71,8 +84,4 @@ impl State {
         };
         self.campaigns.values().map(status).collect()
     }
-}
-
-const fn zero_if_none(limit: u32) -> u32 {
-    if limit == u32::MAX { 0 } else { limit }
 }

@@ -1,10 +1,13 @@
 use std::collections::VecDeque;
 
+use super::allowance::Allowance;
+use super::budget::Budget;
 use super::clock::{Nanos, nanos};
 use super::fifo::Packed;
 use super::line::{Pile, Slot};
 use super::state::{LineId, State};
-use crate::{Grant, Job, LeaseState, Limits, Settle, Shard, Signal};
+use super::window::Minute;
+use crate::{Grant, Job, LeaseState, Limits, Settle, Shard, Signal, Turn};
 
 /// Destinations that one call examines for being long idle.
 const FORGET_STEPS: usize = 2_000;
@@ -25,6 +28,8 @@ pub struct Lease {
 pub struct Claimed {
     pub slot: Slot,
     pub job: Job,
+    /// In which it was charged.
+    pub minute: Minute,
 }
 
 impl State {
@@ -75,7 +80,7 @@ impl State {
     fn done(&mut self, id: LineId, slot: Slot, now: Nanos) {
         self.unlease(id, slot);
         self.tidy_campaign(slot);
-        if self.budgets[id.budget as usize].done(now, &self.options) {
+        if self.budgets[id.budget as usize].allowance.done(now, &self.options) {
             self.list_all(id.budget);
         }
     }
@@ -89,8 +94,15 @@ impl State {
             self.unlease(id, claimed.slot);
             self.put_back(id, *claimed);
         }
-        self.budget(id.budget).refund(now, released.len() as u32);
-        self.list_all(id.budget);
+        let charged: Vec<Minute> = released.iter().map(|c| c.minute).collect();
+        self.on_allowances(id.budget, |a| a.refund(now, &charged));
+        self.room_again(id.budget, now);
+    }
+
+    /// A destination and its route may have room: looks at what waits for them.
+    fn room_again(&mut self, budget: u32, now: Nanos) {
+        self.list_all(budget);
+        self.look_after_route(self.budgets[budget as usize].route, now);
     }
 
     /// A dropped campaign's job does not come back.
@@ -125,20 +137,19 @@ impl State {
     }
 
     fn free_connection(&mut self, budget: u32, now: Nanos) {
-        let place = self.budget(budget);
-        place.connections -= 1;
-        place.used_at = now;
-        self.list_all(budget);
+        self.on_allowances(budget, |a| a.connections = a.connections.saturating_sub(1));
+        self.budget(budget).used_at = now;
+        self.room_again(budget, now);
     }
 
-    pub fn signal(&mut self, shard: &Shard, signal: &Signal, now: Nanos) {
+    pub fn signal(&mut self, shard: &Shard, signal: &Signal, now: Nanos) -> Option<Turn> {
         let id = self.line_id(shard, now);
-        self.budgets[id.budget as usize].signal(signal, now, &self.options);
+        self.budgets[id.budget as usize].allowance.signal(signal, now, &self.options)
     }
 
     pub fn set_limits(&mut self, shard: &Shard, limits: Limits, now: Nanos) {
         let id = self.line_id(shard, now);
-        self.budget(id.budget).set_limits(limits, now);
+        self.budget(id.budget).allowance.set_limits(limits, now);
         self.list_all(id.budget);
     }
 
@@ -168,7 +179,8 @@ impl State {
                 let name = self.budget(index).name.clone();
                 if self.by_name.get(&name) == Some(&index) {
                     self.by_name.remove(&name);
-                    *self.budget(index) = super::budget::Budget::new("".into(), Limits::UNLIMITED, now);
+                    let nothing = Allowance::new(Limits::UNLIMITED, self.calendar, now);
+                    *self.budget(index) = Budget::new("".into(), nothing, now);
                     self.vacant.push(index);
                 }
             }

@@ -4,13 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::alarms::Alarm;
+use super::allowance::Allowance;
 use super::budget::{Budget, LANES};
 use super::campaigns::{Campaign, Chore};
 use super::clock::{NEVER, Nanos, nanos};
 use super::fifo::Packed;
 use super::hash::NumberMap;
 use super::line::{Later, Line, Pile, Slot};
+use super::route::Route;
 use super::settle::Lease;
+use super::window::Calendar;
+use crate::job::route_of;
 use crate::{Job, QueueOptions, Shard};
 
 /// A destination's place in the list of budgets, and a lane.
@@ -34,10 +38,14 @@ impl LineId {
 /// Everything the queue knows, behind one lock. Each method does a bounded amount of work.
 pub struct State {
     pub options: QueueOptions,
+    pub calendar: Calendar,
     pub budgets: Vec<Budget>,
     /// Places in `budgets` that are free again.
     pub vacant: Vec<u32>,
     pub by_name: HashMap<Arc<str>, u32>,
+    /// Budgets of routes: never forgotten, for they are somebody's decision.
+    pub routes: Vec<Route>,
+    pub by_route: HashMap<Arc<str>, u32>,
     pub campaigns: NumberMap<Slot, Campaign>,
     pub by_campaign: HashMap<i64, Slot>,
     pub next_slot: Slot,
@@ -63,12 +71,15 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(options: QueueOptions) -> Self {
+    pub fn new(options: QueueOptions, calendar: Calendar) -> Self {
         Self {
             options,
+            calendar,
             budgets: Vec::new(),
             vacant: Vec::new(),
             by_name: HashMap::new(),
+            routes: Vec::new(),
+            by_route: HashMap::new(),
             campaigns: NumberMap::default(),
             by_campaign: HashMap::new(),
             next_slot: 0,
@@ -102,7 +113,9 @@ impl State {
         if let Some(index) = self.by_name.get(name) {
             return *index;
         }
-        let budget = Budget::new(Arc::clone(name), self.options.default_limits, now);
+        let allowance = Allowance::new(self.options.default_limits, self.calendar, now);
+        let mut budget = Budget::new(Arc::clone(name), allowance, now);
+        budget.route = self.by_route.get(route_of(name)).copied();
         let index = match self.vacant.pop() {
             Some(index) => {
                 *self.budget(index) = budget;
@@ -162,7 +175,7 @@ impl State {
     /// Says that a line can perhaps be served.
     pub fn list(&mut self, id: LineId) {
         let line = self.line(id);
-        if line.listed || line.ring.is_empty() {
+        if line.listed || line.parked || line.ring.is_empty() {
             return;
         }
         line.listed = true;

@@ -124,8 +124,7 @@ impl Shared {
         command.arg(format!("{}_{}", *VERSION, call.function)).arg(1).arg(self.base(call.partition));
         command.arg(self.now()).arg(&self.client).arg(request.channel).arg(request.number);
         let options = &self.options;
-        let Limits { per_second, burst, connections, messages_per_connection } = options.default_limits;
-        command.arg(per_second).arg(burst).arg(connections).arg(messages_per_connection);
+        command.arg(&limits(options.default_limits));
         for duration in [options.lease, options.recovery_interval] {
             command.arg(micros(duration));
         }
@@ -153,6 +152,14 @@ pub fn stop_the_test_clock(clock: RedisClock) -> Option<std::sync::mpsc::Sender<
         tokio::task::spawn_blocking(move || receiver.recv().ok());
         sender
     })
+}
+
+/// In the order of `Q.LIMITS`.
+pub fn limits(limits: Limits) -> [String; 7] {
+    let Limits { per_second, burst, per_minute, per_hour, per_day, connections, messages_per_connection } = limits;
+    let [burst, minute, hour, day, connections, messages] =
+        [burst, per_minute, per_hour, per_day, connections, messages_per_connection].map(|n| n.to_string());
+    [per_second.to_string(), burst, minute, hour, day, connections, messages]
 }
 
 pub fn micros(duration: Duration) -> String {

@@ -3,11 +3,13 @@
 
 use std::sync::LazyLock;
 
-const PARTS: [&str; 12] = [
+const PARTS: [&str; 14] = [
     include_str!("lua/state.lua"),
     include_str!("lua/bucket.lua"),
+    include_str!("lua/window.lua"),
     include_str!("lua/knob.lua"),
     include_str!("lua/budget.lua"),
+    include_str!("lua/route.lua"),
     include_str!("lua/line.lua"),
     include_str!("lua/campaigns.lua"),
     include_str!("lua/alarms.lua"),

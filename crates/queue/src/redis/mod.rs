@@ -38,7 +38,7 @@ use tokio::time::Instant;
 
 use self::call::{Call, GaveUp, Patience, micros};
 use self::shared::{Partition, Shared};
-use crate::{Grant, Health, Job, LeaseState, Limits, Settle, Shard, Signal, Snapshot};
+use crate::{Grant, Health, Job, LeaseState, Limits, Settle, Shard, Signal, Snapshot, Turn};
 
 pub use self::open::OpenError;
 pub use self::options::{RedisClock, RedisOptions};
@@ -128,22 +128,29 @@ impl Redis {
         self.shared.surely(partition, "close", vec![grant.fence.to_string()], false).await;
     }
 
-    pub async fn signal(&self, shard: &Shard, signal: &Signal) {
+    pub async fn signal(&self, shard: &Shard, signal: &Signal) -> Option<Turn> {
         let knob = signal.knob.map_or("", report::letter);
         let hold = signal.hold.map_or_else(String::new, micros);
         let args = vec![shard.name.to_string(), knob.into(), hold, signal.why.clone()];
-        self.shared.surely(self.shared.partition(&shard.name), "signal", args, true).await;
+        let reply = self.shared.surely(self.shared.partition(&shard.name), "signal", args, true).await;
+        report::turn(&reply).unwrap_or_else(|odd| {
+            tracing::error!(%odd, "the answer to a signal cannot be read");
+            None
+        })
     }
 
     pub async fn set_limits(&self, shard: &Shard, limits: Limits) {
-        let args = vec![
-            shard.name.to_string(),
-            limits.per_second.to_string(),
-            limits.burst.to_string(),
-            limits.connections.to_string(),
-            limits.messages_per_connection.to_string(),
-        ];
-        self.shared.surely(self.shared.partition(&shard.name), "set_limits", args, false).await;
+        self.tell_limits("set_limits", &shard.name, limits).await;
+    }
+
+    pub async fn set_route_limits(&self, route: &str, limits: Limits) {
+        self.tell_limits("set_route_limits", route, limits).await;
+    }
+
+    async fn tell_limits(&self, function: &'static str, name: &str, limits: Limits) {
+        let mut args = vec![name.to_owned()];
+        args.extend(call::limits(limits));
+        self.shared.surely(self.shared.partition(name), function, args, false).await;
     }
 
     /// `function` is `pause`, `resume` or `drop`.

@@ -19,7 +19,7 @@ use super::{Partition, Redis, RedisClock, RedisOptions, Shared, reply};
 use crate::Trouble;
 
 /// Layout of the keys, as in `lua/state.lua`.
-const SCHEMA: &str = "1";
+const SCHEMA: &str = "2";
 const OLDEST_MAJOR: u32 = 7;
 const CLUSTER_PARTITIONS: u16 = 8;
 const MAX_PREFIX_BYTES: usize = 64;

@@ -9,15 +9,13 @@ use super::Shared;
 use super::call::{Call, Patience};
 use super::reply::{self, Odd};
 use crate::{
-    CampaignStatus, Gauge, HoldStatus, Job, Knob, Limits, ReducedKnob, Shard, ShardStatus, SignalStatus, Snapshot,
-    Standing,
+    BudgetKind, CampaignStatus, Gauge, HoldStatus, Job, Knob, Limit, Limits, PastTurn, ReducedKnob, RouteStatus, Shard,
+    ShardStatus, SignalStatus, Snapshot, Standing, StoppedBy, Turn, Window, WindowStatus,
 };
 
 pub const LAST_LANE: u8 = 2;
 /// Destinations, or campaigns, in one call.
 const STEP: &str = "1000";
-const ROW_VALUES: usize = 22;
-const KNOB_VALUES: usize = 6;
 
 pub const fn letter(knob: Knob) -> &'static str {
     match knob {
@@ -30,12 +28,17 @@ pub const fn letter(knob: Knob) -> &'static str {
 impl Shared {
     pub async fn report(&self, patience: Patience) -> Option<Snapshot> {
         let mut shards = BTreeMap::new();
+        let mut routes = BTreeMap::new();
         let mut campaigns = BTreeMap::<i64, CampaignStatus>::new();
         let mut waiting = self.waiting.load(SeqCst);
         for partition in 0..self.partitions.len() {
             for row in self.pages(partition, "report", patience).await?.0 {
                 let status = read_row(row).map_err(|odd| tracing::error!(%odd, "a report cannot be read")).ok()?;
                 shards.insert(status.shard.clone(), status);
+            }
+            for row in self.pages(partition, "report_routes", patience).await?.0 {
+                let status = read_route(row).map_err(|odd| tracing::error!(%odd, "a report cannot be read")).ok()?;
+                routes.insert(status.route.clone(), status);
             }
             let (rows, others_waiting) = self.pages(partition, "report_campaigns", patience).await?;
             for row in rows {
@@ -46,8 +49,9 @@ impl Shared {
                 waiting += others_waiting;
             }
         }
-        let (shards, campaigns) = (shards.into_values().collect(), campaigns.into_values().collect());
-        Some(Snapshot { shards, campaigns, waiting_workers: waiting })
+        let (shards, routes) = (shards.into_values().collect(), routes.into_values().collect());
+        let campaigns = campaigns.into_values().collect();
+        Some(Snapshot { shards, routes, campaigns, waiting_workers: waiting })
     }
 
     /// All rows, and the number behind them.
@@ -77,42 +81,109 @@ fn add(sum: &mut CampaignStatus, part: CampaignStatus) {
 
 fn read_row(row: Value) -> Result<ShardStatus, Odd> {
     let v = reply::list(row)?;
-    if v.len() < ROW_VALUES {
+    let [lane, name, ready, delayed, leased, due, gauges @ .., hold, knobs, history, signal, standing, stop] = &v[..]
+    else {
         return Err(Odd::new(&v));
-    }
-    let hold_remaining = reply::micros(&v[17])?;
-    let signals = reply::number(&v[20])?;
+    };
+    let (connections, rate, messages_per_connection, limits, windows) = read_gauges(gauges)?;
     Ok(ShardStatus {
-        shard: Shard { lane: reply::number(&v[0])?, name: reply::text(&v[1])?.into() },
-        ready: reply::number(&v[2])?,
-        delayed: reply::number(&v[3])?,
-        leased: reply::number(&v[4])?,
-        next_due_in: reply::micros(&v[5])?,
-        connections: Gauge { now: reply::number(&v[6])?, limit: reply::number(&v[7])? },
-        rate: Gauge { now: reply::number(&v[8])?, limit: reply::number(&v[9])? },
-        messages_per_connection: reply::number(&v[10])?,
-        limits: Limits {
-            per_second: reply::number(&v[11])?,
-            burst: reply::number(&v[12])?,
-            connections: reply::number(&v[13])?,
-            messages_per_connection: reply::number(&v[14])?,
-        },
-        hold: match hold_remaining {
-            None => None,
-            Some(remaining) => Some(HoldStatus {
-                why: reply::text(&v[15])?,
-                since: reply::micros(&v[16])?.unwrap_or_default(),
-                remaining,
-            }),
-        },
-        last_signal: (signals > 0).then_some(SignalStatus {
-            why: reply::text(&v[18])?,
-            ago: reply::micros(&v[19])?.unwrap_or_default(),
-            count: signals,
-        }),
-        standing: read_standing(&reply::text(&v[21])?),
-        reduced: v[ROW_VALUES..].chunks_exact(KNOB_VALUES).map(read_knob).collect::<Result<_, _>>()?,
+        shard: Shard { lane: reply::number(lane)?, name: reply::text(name)?.into() },
+        ready: reply::number(ready)?,
+        delayed: reply::number(delayed)?,
+        leased: reply::number(leased)?,
+        next_due_in: reply::micros(due)?,
+        connections,
+        rate,
+        messages_per_connection,
+        limits,
+        windows,
+        hold: read_hold(hold)?,
+        reduced: read_each(knobs, read_knob)?,
+        history: read_each(history, read_past_turn)?,
+        last_signal: read_signal(signal)?,
+        standing: read_standing(&reply::text(standing)?),
+        stopped_by: read_stop(stop)?,
     })
+}
+
+fn read_route(row: Value) -> Result<RouteStatus, Odd> {
+    let v = reply::list(row)?;
+    let [route, gauges @ .., waiting] = &v[..] else { return Err(Odd::new(&v)) };
+    let (connections, rate, messages_per_connection, limits, windows) = read_gauges(gauges)?;
+    Ok(RouteStatus {
+        route: reply::text(route)?,
+        limits,
+        connections,
+        rate,
+        messages_per_connection,
+        windows,
+        waiting: reply::number(waiting)?,
+    })
+}
+
+type Gauges = (Gauge<u32>, Gauge<f64>, u32, Limits, Vec<WindowStatus>);
+
+/// What `Q.gauges` gives.
+fn read_gauges(v: &[Value]) -> Result<Gauges, Odd> {
+    let [open, connections, measured, per_second, messages, limits, windows] = v else { return Err(Odd::new(&v)) };
+    Ok((
+        Gauge { now: reply::number(open)?, limit: reply::number(connections)? },
+        Gauge { now: reply::number(measured)?, limit: reply::number(per_second)? },
+        reply::number(messages)?,
+        read_limits(limits)?,
+        read_each(windows, read_window)?,
+    ))
+}
+
+/// In the order of `Q.LIMITS`.
+fn read_limits(value: &Value) -> Result<Limits, Odd> {
+    let v = reply::list(value.clone())?;
+    let [per_second, burst, minute, hour, day, connections, messages] = &v[..] else { return Err(Odd::new(&v)) };
+    Ok(Limits {
+        per_second: reply::number(per_second)?,
+        burst: reply::number(burst)?,
+        per_minute: reply::number(minute)?,
+        per_hour: reply::number(hour)?,
+        per_day: reply::number(day)?,
+        connections: reply::number(connections)?,
+        messages_per_connection: reply::number(messages)?,
+    })
+}
+
+fn read_each<T>(value: &Value, read: fn(&[Value]) -> Result<T, Odd>) -> Result<Vec<T>, Odd> {
+    reply::list(value.clone())?.into_iter().map(|row| read(&reply::list(row)?)).collect()
+}
+
+fn read_window(v: &[Value]) -> Result<WindowStatus, Odd> {
+    let [minutes, used, limit, reserved, ends] = v else { return Err(Odd::new(&v)) };
+    let minutes: u64 = reply::number(minutes)?;
+    Ok(WindowStatus {
+        window: Window::ALL.into_iter().find(|w| w.minutes() == minutes).ok_or_else(|| Odd::new(&v))?,
+        used: reply::number(used)?,
+        limit: reply::number(limit)?,
+        reserved: reply::number(reserved)?,
+        ends_in: reply::micros(ends)?.unwrap_or_default(),
+    })
+}
+
+fn read_hold(value: &Value) -> Result<Option<HoldStatus>, Odd> {
+    let v = reply::list(value.clone())?;
+    let [why, since, remaining] = &v[..] else { return Ok(None) };
+    Ok(Some(HoldStatus {
+        why: reply::text(why)?,
+        since: reply::micros(since)?.unwrap_or_default(),
+        remaining: reply::micros(remaining)?.unwrap_or_default(),
+    }))
+}
+
+fn read_signal(value: &Value) -> Result<Option<SignalStatus>, Odd> {
+    let v = reply::list(value.clone())?;
+    let [why, ago, count] = &v[..] else { return Ok(None) };
+    Ok(Some(SignalStatus {
+        why: reply::text(why)?,
+        ago: reply::micros(ago)?.unwrap_or_default(),
+        count: reply::number(count)?,
+    }))
 }
 
 fn read_standing(word: &str) -> Standing {
@@ -127,19 +198,60 @@ fn read_standing(word: &str) -> Standing {
     }
 }
 
-fn read_knob(v: &[Value]) -> Result<ReducedKnob, Odd> {
-    Ok(ReducedKnob {
-        knob: match reply::text(&v[0])?.as_str() {
-            "r" => Knob::Rate,
-            "c" => Knob::Connections,
-            _ => Knob::MessagesPerConnection,
+fn read_stop(value: &Value) -> Result<Option<StoppedBy>, Odd> {
+    let v = reply::list(value.clone())?;
+    let [budget, limit, frees] = &v[..] else { return Ok(None) };
+    Ok(Some(StoppedBy {
+        budget: match reply::text(budget)?.as_str() {
+            "route" => BudgetKind::Route,
+            _ => BudgetKind::Destination,
         },
-        ceiling: reply::number(&v[1])?,
-        now: reply::number(&v[2])?,
-        why: reply::text(&v[3])?,
-        since: reply::micros(&v[4])?.unwrap_or_default(),
-        next_raise_in: reply::micros(&v[5])?.unwrap_or_default(),
+        limit: match reply::text(limit)?.as_str() {
+            "held" => Limit::Hold,
+            "connections" => Limit::Connections,
+            "minute" => Limit::Window(Window::Minute),
+            "hour" => Limit::Window(Window::Hour),
+            "day" => Limit::Window(Window::Day),
+            _ => Limit::Rate,
+        },
+        frees_in: reply::micros(frees)?,
+    }))
+}
+
+fn read_knob_letter(value: &Value) -> Result<Knob, Odd> {
+    Ok(match reply::text(value)?.as_str() {
+        "r" => Knob::Rate,
+        "c" => Knob::Connections,
+        _ => Knob::MessagesPerConnection,
     })
+}
+
+fn read_knob(v: &[Value]) -> Result<ReducedKnob, Odd> {
+    let [knob, ceiling, floor, now, why, since, next_raise] = v else { return Err(Odd::new(&v)) };
+    Ok(ReducedKnob {
+        knob: read_knob_letter(knob)?,
+        ceiling: reply::number(ceiling)?,
+        floor: reply::number(floor)?,
+        now: reply::number(now)?,
+        why: reply::text(why)?,
+        since: reply::micros(since)?.unwrap_or_default(),
+        next_raise_in: reply::micros(next_raise)?.unwrap_or_default(),
+    })
+}
+
+fn read_past_turn(v: &[Value]) -> Result<PastTurn, Odd> {
+    let [turn @ .., ago, why] = v else { return Err(Odd::new(&v)) };
+    Ok(PastTurn {
+        turn: self::turn(turn)?.ok_or_else(|| Odd::new(&v))?,
+        ago: reply::micros(ago)?.unwrap_or_default(),
+        why: reply::text(why)?,
+    })
+}
+
+/// A knob, from and to; nothing when none moved.
+pub fn turn(v: &[Value]) -> Result<Option<Turn>, Odd> {
+    let [knob, from, to] = v else { return Ok(None) };
+    Ok(Some(Turn { knob: read_knob_letter(knob)?, from: reply::number(from)?, to: reply::number(to)? }))
 }
 
 fn read_campaign(row: Value) -> Result<CampaignStatus, Odd> {

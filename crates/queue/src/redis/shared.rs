@@ -11,6 +11,7 @@ use super::channels::Channels;
 use super::reply::Header;
 use super::wire::Wire;
 use super::{EXPIRED_STEP, FORGET_STEP, RedisClock, SHORT_PATIENCE, open, report};
+use crate::job::route_of;
 use crate::{Job, QueueOptions, Shard, Snapshot, Trouble};
 
 pub struct Shared {
@@ -65,10 +66,12 @@ impl Heard {
 }
 
 impl Shared {
-    /// FNV-1a over the name: the same in every process and release.
+    /// FNV-1a over the part of the shard's name that names its route, so that all shards of a route lie together: the
+    /// same in every process and release.
     pub fn partition(&self, name: &str) -> usize {
-        let hash =
-            name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+        let hash = route_of(name)
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
         usize::try_from(hash % self.partitions.len() as u64).unwrap_or(0)
     }
 

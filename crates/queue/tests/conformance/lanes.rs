@@ -15,13 +15,13 @@ pub async fn the_lowest_lane_goes_first(stage: &impl Stage) {
 }
 
 pub async fn lanes_of_a_destination_share_its_budget(stage: &impl Stage) {
-    let limits = Limits { per_second: 1.0, burst: 3, ..Limits::UNLIMITED };
+    let limits = Limits { per_second: 1.0, burst: 4, ..Limits::UNLIMITED };
     let queue = stage.queue(QueueOptions { default_limits: limits, ..QueueOptions::default() }).await;
     for lane in 0..3 {
         queue.push(&Shard::new(lane, "p"), &jobs(1, [i64::from(lane)])).await;
         queue.push(&Shard::new(lane, "p"), &jobs(1, [i64::from(lane) + 10])).await;
     }
-    assert_eq!(ids(&drain(&queue, 5).await), [0, 10, 1]);
+    assert_eq!(ids(&drain(&queue, 5).await), [0, 10, 1], "and the last one is kept for the first lane");
 }
 
 pub async fn a_lower_lane_gets_the_connection(stage: &impl Stage) {

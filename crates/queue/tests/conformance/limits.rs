@@ -5,9 +5,10 @@ use tokio::time::Instant;
 
 use crate::stage::*;
 
+/// With jobs of the lane that may use all of its budget.
 async fn limited(stage: &impl Stage, limits: Limits, count: i64) -> Queue {
     let queue = stage.queue(QueueOptions { default_limits: limits, ..QueueOptions::default() }).await;
-    queue.push(&bulk("p"), &jobs(1, 0..count)).await;
+    queue.push(&transactional("p"), &jobs(1, 0..count)).await;
     queue
 }
 

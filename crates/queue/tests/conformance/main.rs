@@ -8,11 +8,14 @@ mod lanes;
 mod leases;
 mod limits;
 mod order;
+mod reserve;
+mod routes;
 mod scale;
 mod signals;
 mod stage;
 mod threads;
 mod waiting;
+mod windows;
 
 /// Makes one test of each property, for each engine.
 macro_rules! suite {
@@ -67,7 +70,15 @@ suite! {
     signals: a_hold_stops_and_ends, a_hold_is_never_shortened, a_hold_closes_open_connections, a_rate_signal_halves,
         signals_together_are_one, knobs_have_floors, an_unlimited_rate_starts_from_what_was_measured,
         fewer_connections_close_the_surplus, clean_work_raises_a_knob_to_its_ceiling, a_signal_restarts_the_clean_interval,
-        a_free_knob_is_free_again, the_snapshot_explains_a_slow_shard, a_new_ceiling_applies_to_a_turned_knob;
+        a_free_knob_is_free_again, the_snapshot_explains_a_slow_shard, a_new_ceiling_applies_to_a_turned_knob, turns_are_remembered;
+    windows: each_window_holds_its_limit_and_no_more, a_waiter_comes_with_the_next_window, many_workers_share_a_window,
+        released_jobs_leave_their_windows, the_snapshot_says_which_window_is_full;
+    routes: a_route_limits_all_its_shards, other_routes_go_on, nothing_is_charged_when_a_route_stops,
+        shards_of_a_route_take_turns, a_closed_connection_serves_a_line_that_waited, a_lower_lane_of_a_route_goes_first,
+        a_released_job_is_refunded_to_the_route, route_limits_can_be_raised_while_workers_wait,
+        an_empty_line_passes_its_turn_on;
+    reserve: a_campaign_leaves_tokens_for_the_first_lane, a_campaign_leaves_a_connection,
+        a_campaign_leaves_room_in_each_window, the_rate_over_time_is_not_lowered;
     waiting: a_push_wakes_a_waiter, each_waiter_is_woken, who_is_woken_wakes_the_next, a_delayed_job_comes_when_due, a_retry_comes_when_due,
         nothing_comes_when_the_time_is_over, a_waiter_that_is_dropped_takes_nothing_along,
         a_sooner_job_moves_the_alarm, a_closed_connection_wakes_a_waiter, a_waiter_does_not_spin;

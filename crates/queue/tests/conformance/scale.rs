@@ -4,7 +4,7 @@ use crate::stage::*;
 
 pub async fn a_hundred_thousand_shards<S: Stage>(stage: &S) {
     let shards = 100_000 / S::SIZE_PART;
-    let limits = Limits { per_second: 1.0, burst: 1, connections: 1, messages_per_connection: 1 };
+    let limits = Limits { per_second: 1.0, burst: 1, connections: 1, messages_per_connection: 1, ..Limits::UNLIMITED };
     let queue = stage.queue(QueueOptions { default_limits: limits, ..QueueOptions::default() }).await;
     for n in 0..shards {
         queue.push(&bulk(&format!("mx:domain-{n}.example")), &jobs(1, [2 * n, 2 * n + 1])).await;

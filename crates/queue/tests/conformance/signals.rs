@@ -1,11 +1,15 @@
 use std::time::Duration;
 
-use tidings_queue::{CloseReason, Knob, Limits, More, Queue, QueueOptions, Settle, Signal, Standing};
+use tidings_queue::{
+    BudgetKind, CloseReason, HISTORY_TURNS, Knob, Limit, Limits, More, Queue, QueueOptions, Settle, Signal, Standing,
+    StoppedBy, Turn,
+};
 use tokio::time::Instant;
 
 use crate::stage::*;
 
-const LIMITS: Limits = Limits { per_second: 16.0, burst: 16, connections: 16, messages_per_connection: 160 };
+const LIMITS: Limits =
+    Limits { per_second: 16.0, burst: 16, connections: 16, messages_per_connection: 160, ..Limits::UNLIMITED };
 const OPTIONS: QueueOptions = QueueOptions {
     default_limits: LIMITS,
     lease: Duration::from_secs(86_400),
@@ -74,13 +78,14 @@ pub async fn a_hold_closes_open_connections(stage: &impl Stage) {
 pub async fn a_rate_signal_halves(stage: &impl Stage) {
     let queue = filled(stage).await;
     for expected in [8.0, 4.0, 2.0] {
-        queue.signal(&bulk("p"), slow_down(Knob::Rate)).await;
+        let turn = queue.signal(&bulk("p"), slow_down(Knob::Rate)).await;
+        assert_eq!(turn, Some(Turn { knob: Knob::Rate, from: expected * 2.0, to: expected }));
         assert_eq!(status(&queue, "p").await.rate.limit, expected);
         stage.advance(3 * SECOND).await;
     }
-    // Let the bucket fill: its burst is smaller, too.
+    // Let the bucket fill: its burst is smaller, too, and half of the two is kept for the first lane.
     stage.advance(10 * SECOND).await;
-    assert_eq!(granted(&queue, 50).await.jobs.len(), 2);
+    assert_eq!(granted(&queue, 50).await.jobs.len(), 1);
     let from = Instant::now();
     do_jobs(&queue, 20).await;
     assert!((from.elapsed().as_secs_f64() - 10.0).abs() < 0.1, "{:?}", from.elapsed());
@@ -88,8 +93,9 @@ pub async fn a_rate_signal_halves(stage: &impl Stage) {
 
 pub async fn signals_together_are_one(stage: &impl Stage) {
     let queue = filled(stage).await;
-    for _ in 0..50 {
-        queue.signal(&bulk("p"), slow_down(Knob::Rate)).await;
+    assert!(queue.signal(&bulk("p"), slow_down(Knob::Rate)).await.is_some());
+    for _ in 1..50 {
+        assert_eq!(queue.signal(&bulk("p"), slow_down(Knob::Rate)).await, None, "nothing moved");
     }
     let seen = status(&queue, "p").await;
     assert_eq!(seen.rate.limit, 8.0);
@@ -104,6 +110,7 @@ pub async fn knobs_have_floors(stage: &impl Stage) {
             stage.advance(3 * SECOND).await;
         }
     }
+    assert_eq!(queue.signal(&bulk("p"), slow_down(Knob::Connections)).await, None);
     let seen = status(&queue, "p").await;
     assert_eq!(seen.rate.limit, 1.0 / 60.0);
     assert_eq!((seen.connections.limit, seen.messages_per_connection), (1, 1));
@@ -204,10 +211,12 @@ pub async fn the_snapshot_explains_a_slow_shard(stage: &impl Stage) {
     let seen = status(&queue, "p").await;
     assert_eq!((seen.ready, seen.delayed, seen.leased), (9_990, 0, 0));
     assert_eq!(seen.limits, LIMITS);
+    let stopped_by = StoppedBy { budget: BudgetKind::Destination, limit: Limit::Hold, frees_in: Some(590 * SECOND) };
+    assert_eq!(seen.stopped_by, Some(stopped_by));
     let held = seen.hold.expect("held");
     assert_eq!((&*held.why, held.since, held.remaining), ("421 4.7.0 [TSS04] wait 600", 10 * SECOND, 590 * SECOND));
     let [knob] = &seen.reduced[..] else { panic!("one knob") };
-    assert_eq!((knob.knob, knob.ceiling, knob.now), (Knob::Rate, 16.0, 8.0));
+    assert_eq!((knob.knob, knob.ceiling, knob.floor, knob.now), (Knob::Rate, 16.0, 1.0 / 60.0, 8.0));
     assert_eq!(knob.why, "421 4.7.28 too many messages a second");
     assert_eq!((knob.since, knob.next_raise_in), (10 * SECOND, 50 * SECOND));
     let last = seen.last_signal.expect("a signal");
@@ -220,4 +229,25 @@ pub async fn a_new_ceiling_applies_to_a_turned_knob(stage: &impl Stage) {
     queue.set_limits(&bulk("p"), Limits { per_second: 4.0, ..LIMITS }).await;
     let seen = status(&queue, "p").await;
     assert_eq!((seen.rate.limit, seen.reduced.len()), (4.0, 0));
+}
+
+pub async fn turns_are_remembered(stage: &impl Stage) {
+    let queue = filled(stage).await;
+    queue.signal(&bulk("p"), slow_down(Knob::Rate)).await;
+    stage.advance(61 * SECOND).await;
+    do_jobs(&queue, 5).await;
+    let seen = status(&queue, "p").await.history;
+    let turns: Vec<_> = seen.iter().map(|past| (past.turn.from, past.turn.to, past.ago.as_secs())).collect();
+    assert_eq!(turns, [(8.0, 9.0, 0), (16.0, 8.0, 61)], "the latest first");
+    assert_eq!(seen[1].why, "421 4.7.28 too many messages a second");
+    assert_eq!(seen[0].why, "no signal for 60 s, and mail went out");
+    for _ in 0..HISTORY_TURNS {
+        stage.advance(61 * SECOND).await;
+        do_jobs(&queue, 5).await;
+        stage.advance(SECOND).await;
+        queue.signal(&bulk("p"), slow_down(Knob::MessagesPerConnection)).await;
+    }
+    let seen = status(&queue, "p").await.history;
+    assert_eq!(seen.len(), HISTORY_TURNS);
+    assert_eq!(seen[0].turn.knob, Knob::MessagesPerConnection);
 }

@@ -90,6 +90,10 @@ pub fn bulk(name: &str) -> Shard {
     Shard::new(2, name)
 }
 
+pub fn transactional(name: &str) -> Shard {
+    Shard::new(0, name)
+}
+
 pub fn job(campaign: i64, delivery: i64) -> Job {
     Job { delivery, campaign, attempt: 1 }
 }

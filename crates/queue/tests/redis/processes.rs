@@ -34,7 +34,8 @@ async fn a_push_of_one_wakes_a_waiter_of_another() {
 async fn processes_share_limits_knobs_and_pauses() {
     let server = TestRedis::start();
     let (here, there) = (open(&server).await, open(&server).await);
-    here.set_limits(&bulk("p"), Limits { connections: 2, ..Limits::UNLIMITED }).await;
+    // Of which one is kept for the first lane.
+    here.set_limits(&bulk("p"), Limits { connections: 3, ..Limits::UNLIMITED }).await;
     here.push(&bulk("p"), &jobs(1, 0..9)).await;
     let first = there.lease("there", 1, TOO_LONG).await.expect("a grant");
     assert!(here.lease("here", 1, TOO_LONG).await.is_some());

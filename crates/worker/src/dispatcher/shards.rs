@@ -69,7 +69,7 @@ impl Shards {
         }
         let limits = match shard.name.strip_prefix("relay:") {
             Some(id) => self.relay_limits(id).await?,
-            None => self.provider_limits(&shard.name),
+            None => self.provider_limits(provider_of(&shard.name)),
         };
         self.queue.set_limits(shard, limits).await;
         self.limited.insert(shard.clone());
@@ -87,6 +87,7 @@ impl Shards {
             burst: u32::try_from(per_second).unwrap_or(0).div_ceil(10).max(1),
             connections: u32::try_from(connections).ok().filter(|n| *n > 0).unwrap_or(RELAY_CONNECTIONS),
             messages_per_connection: RELAY_MESSAGES_PER_CONNECTION,
+            ..Limits::UNLIMITED
         })
     }
 
@@ -98,8 +99,14 @@ impl Shards {
             burst: limits.per_second.ceil().max(1.0) as u32,
             connections: limits.connections,
             messages_per_connection: limits.messages_per_connection,
+            ..Limits::UNLIMITED
         }
     }
+}
+
+/// Without the route: every route to a provider has the provider's limits.
+fn provider_of(name: &str) -> &str {
+    name.rsplit_once('@').map_or(name, |(provider, _)| provider)
 }
 
 fn shard_of(job: &QueuedJob, kind: RouteKind) -> Shard {

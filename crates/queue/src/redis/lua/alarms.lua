@@ -1,5 +1,5 @@
--- When to look at something again, in the sorted set ':a': 'b<name>' when a hold ends or a token is there,
--- 'l<line>' when a delayed job is due.
+-- When to look at something again, in the sorted set ':a': 'b<name>' when a hold ends or a token is there, 'r<route>'
+-- when a route has room, 'l<line>' when a delayed job is due.
 
 -- Delayed jobs and alarms that one call takes care of.
 Q.ALARM_STEPS = 128
@@ -28,9 +28,11 @@ function Q.ring_alarms()
     end
     redis.call('ZREM', Q.base .. ':a', due)
     steps = steps - 1
-    local what = string.sub(due, 2)
-    if string.sub(due, 1, 1) == 'b' then
+    local kind, what = string.sub(due, 1, 1), string.sub(due, 2)
+    if kind == 'b' then
       Q.list_all(what)
+    elseif kind == 'r' then
+      Q.look_after_route(what)
     else
       steps = steps - Q.promote(what, math.max(steps, 1))
     end

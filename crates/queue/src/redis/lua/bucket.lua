@@ -10,13 +10,21 @@ function Q.depth(per_second, burst)
   return math.max(burst, 1) + per_second * Q.TIMER_TICK_S
 end
 
-function Q.tokens(budget)
+-- Tokens that only the transactional lane may take. A burst of one cannot be divided; there its lane goes first.
+function Q.kept(lane, burst)
+  if lane == Q.TRANSACTIONAL or burst < 2 then
+    return 0
+  end
+  return math.max(1, math.floor(burst / Q.RESERVED_ONE_IN))
+end
+
+function Q.tokens(budget, lane)
   local per_second, burst = Q.rate(budget)
   if per_second <= 0 then
     return Q.NO_LIMIT
   end
   local missing = math.max(0, Q.num(budget, 'full_at') - Q.now) * per_second / 1e6
-  return math.floor(math.max(0, Q.depth(per_second, burst) - missing + Q.EPSILON_TOKENS))
+  return math.floor(math.max(0, Q.depth(per_second, burst) - Q.kept(lane, burst) - missing + Q.EPSILON_TOKENS))
 end
 
 function Q.take_tokens(budget, count)
@@ -34,12 +42,13 @@ function Q.give_tokens_back(budget, count)
   end
 end
 
-function Q.next_token_at(budget)
+function Q.next_token_at(budget, lane)
   local per_second, burst = Q.rate(budget)
   if per_second <= 0 then
     return Q.now
   end
-  local at = Q.num(budget, 'full_at') - (Q.depth(per_second, burst) - 1) * 1e6 / per_second
+  local depth = Q.depth(per_second, burst) - Q.kept(lane, burst)
+  local at = Q.num(budget, 'full_at') - (depth - 1) * 1e6 / per_second
   return math.max(Q.now, math.ceil(at))
 end
 

@@ -1,4 +1,4 @@
--- One destination: what it allows, what is in use. A hash ':b:<name>', known by the set ':names'.
+-- One destination, or a route: what it allows, what is in use. A hash ':b:<name>', known by the set ':names'.
 
 function Q.budget(name)
   local budget = Q.hash(':b:' .. name)
@@ -28,31 +28,64 @@ function Q.held_until(budget)
   return untill > Q.now and untill or nil
 end
 
+-- Messages that the rate and all windows have room for, whatever the connections; and when there is none, what is used
+-- up and when there is some again.
+function Q.room(budget, lane)
+  local tokens = Q.tokens(budget, lane)
+  local in_windows, window, ends = Q.window_room(budget, lane)
+  local room = math.min(tokens, in_windows)
+  if room > 0 then
+    return room, nil, Q.now
+  end
+  local token_at = Q.next_token_at(budget, lane)
+  if window and ends >= token_at then
+    return 0, window, ends
+  end
+  return 0, 'tokens', token_at
+end
+
 -- May a new connection be opened now? 'open' and for how many messages, or what forbids it and until when.
-function Q.gate(budget)
+function Q.gate(budget, lane)
   local held = Q.held_until(budget)
   if held then
     return 'held', held
   end
-  if Q.num(budget, 'open') >= Q.whole(budget, 'c') then
+  if Q.num(budget, 'open') >= Q.connections_for(budget, lane) then
     return 'connections', nil
   end
-  local tokens = Q.tokens(budget)
-  if tokens == 0 then
-    return 'tokens', Q.next_token_at(budget)
+  local room, by, untill = Q.room(budget, lane)
+  if room == 0 then
+    return by, untill
   end
-  return 'open', math.min(tokens, Q.whole(budget, 'm'))
+  return 'open', math.min(room, Q.whole(budget, 'm'))
 end
 
-function Q.charge(budget, count)
-  Q.take_tokens(budget, count)
-  Q.meter_add(budget, count)
-  Q.set(budget, 'used', Q.now)
+-- One connection is kept for the transactional lane.
+function Q.connections_for(budget, lane)
+  local limit = Q.whole(budget, 'c')
+  if lane == Q.TRANSACTIONAL or limit < 2 or limit == Q.NO_LIMIT then
+    return limit
+  end
+  return limit - 1
 end
 
-function Q.refund(budget, count)
-  Q.give_tokens_back(budget, count)
-  Q.meter_add(budget, -count)
+-- A claim is charged to the destination and its route together.
+function Q.charge(name, count)
+  for _, budget in ipairs(Q.budgets(name)) do
+    Q.take_tokens(budget, count)
+    Q.charge_windows(budget, count)
+    Q.meter_add(budget, count)
+    Q.set(budget, 'used', Q.now)
+  end
+end
+
+-- Undoes the charge of messages claimed in these minutes.
+function Q.refund(name, charged)
+  for _, budget in ipairs(Q.budgets(name)) do
+    Q.give_tokens_back(budget, #charged)
+    Q.give_back_windows(budget, charged)
+    Q.meter_add(budget, -#charged)
+  end
 end
 
 -- A hold is never shortened.
@@ -76,19 +109,16 @@ function Q.signal(name, knob, duration, why)
   if duration ~= '' then
     Q.hold(budget, tonumber(duration), why)
   end
-  if knob ~= '' then
-    Q.turn_down(budget, knob, why)
-  end
+  return knob ~= '' and Q.turn_down(budget, knob, why) or {}
 end
 
-function Q.set_limits(name, per_second, burst, connections, messages)
-  local budget = Q.budget(name)
+-- `limits` are in the order of Q.LIMITS.
+function Q.set_limits_of(budget, limits)
   local old = Q.rate(budget)
   Q.set(budget, 'own', '1')
-  Q.set(budget, 'per_second', tonumber(per_second))
-  Q.set(budget, 'burst', tonumber(burst))
-  Q.set(budget, 'connections', tonumber(connections))
-  Q.set(budget, 'messages', tonumber(messages))
+  for i, which in ipairs(Q.LIMITS) do
+    Q.set(budget, which, tonumber(limits[i]))
+  end
   for _, knob in ipairs(Q.KNOBS) do
     if Q.turned(budget, knob) then
       local ceiling = Q.set_ceiling_of(budget, knob)
@@ -99,14 +129,19 @@ function Q.set_limits(name, per_second, burst, connections, messages)
     end
   end
   Q.rescale(budget, old)
+end
+
+function Q.set_limits(name, limits)
+  Q.set_limits_of(Q.budget(name), limits)
   Q.list_all(name)
 end
 
 function Q.free_connection(name)
-  local budget = Q.budget(name)
-  Q.set(budget, 'open', math.max(0, Q.num(budget, 'open') - 1))
-  Q.set(budget, 'used', Q.now)
-  Q.list_all(name)
+  for _, budget in ipairs(Q.budgets(name)) do
+    Q.set(budget, 'open', math.max(0, Q.num(budget, 'open') - 1))
+    Q.set(budget, 'used', Q.now)
+  end
+  Q.room_again(name)
 end
 
 -- Nothing would be lost by forgetting it.
@@ -121,13 +156,14 @@ function Q.is_forgettable(name, budget)
     return false
   end
   local _, burst = Q.rate(budget)
-  if Q.tokens(budget) < math.max(1, burst) then
+  if Q.tokens(budget, Q.TRANSACTIONAL) < math.max(1, burst) then
     return false
   end
   for lane = 0, Q.LAST_LANE do
     local id = Q.line_id(lane, name)
     local used = Q.count(budget, 'ready', lane) + Q.count(budget, 'delayed', lane) + Q.count(budget, 'leased', lane)
-    if used > 0 or budget.fields['listed' .. lane] or redis.call('EXISTS', Q.base .. ':r:' .. id, Q.base .. ':d:' .. id) > 0 then
+    if used > 0 or budget.fields['listed' .. lane] or budget.fields['parked' .. lane]
+      or redis.call('EXISTS', Q.base .. ':r:' .. id, Q.base .. ':d:' .. id) > 0 then
       return false
     end
   end
@@ -142,6 +178,7 @@ function Q.forget_idle(count)
     local budget = Q.budget(name)
     if Q.is_forgettable(name, budget) then
       Q.erase(budget)
+      redis.call('UNLINK', Q.history_key(budget))
       redis.call('SREM', Q.base .. ':names', name)
     end
   end

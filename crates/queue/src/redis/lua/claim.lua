@@ -1,5 +1,5 @@
 -- Finding a line that may be spoken to, and taking jobs from it. A lease is a hash ':l:<fence>': '@line', '@worker',
--- '@messages' charged so far, '@taken' jobs so far, and a field '<campaign>/<delivery>' for each job not settled. The
+-- '@messages' charged so far, '@taken' jobs so far, and for each job not settled a field '<campaign>/<delivery>' with '<place>/<attempt>/<slot>/<minute of its charge>'. The
 -- sorted set ':x' has the instant at which it runs out.
 
 -- Lines and ring entries that one call looks at before it lets others be served.
@@ -42,21 +42,33 @@ function Q.next_open(lane)
       return nil
     end
     Q.looks = Q.looks - 1
+    local gate, value, of_route
     if Q.has_turn(Q.line_id(lane, name)) then
-      local gate, value = Q.gate(Q.budget(name))
+      gate, value, of_route = Q.line_gate(lane, name)
       if gate == 'open' then
         return name, value
-      end
-      -- At its connection limit it is listed again when a connection closes.
-      if gate ~= 'connections' then
-        Q.set_alarm('b' .. name, value)
       end
     end
     if Q.looks > 0 then
       Q.unlist_first(lane)
+      Q.leave_stopped(lane, name, value, of_route)
     end
   end
   return nil
+end
+
+-- Sees to it that a line just taken out of the list is listed again when there is room. Without an instant it is when
+-- a connection closes.
+function Q.leave_stopped(lane, name, untill, of_route)
+  if of_route then
+    Q.park(lane, name, untill)
+    return
+  end
+  if untill then
+    Q.set_alarm('b' .. name, untill)
+  end
+  -- It may have been listed because its route had room, which another can use.
+  Q.look_after_route(Q.route_key(name))
 end
 
 -- Up to `max` jobs of the line, one from each campaign in turn, charged: a list of { slot, campaign, word }.
@@ -82,7 +94,7 @@ function Q.take(id, max)
     Q.tidy(id, slot)
   end
   local _, name = Q.lane_and_name(id)
-  Q.charge(Q.budget(name), #jobs)
+  Q.charge(name, #jobs)
   return jobs
 end
 
@@ -186,10 +198,10 @@ function Q.record(id, fence, jobs, messages, taken, more)
   for i = 1, #(more or {}) do
     put[#put + 1] = more[i]
   end
-  local reply = {}
+  local reply, minute = {}, Q.text(Q.minute())
   for i, job in ipairs(Q.without_doubles(id, fence, jobs, taken)) do
     put[#put + 1] = job.field
-    put[#put + 1] = (taken + i) .. '/' .. job.attempt .. '/' .. job.slot
+    put[#put + 1] = (taken + i) .. '/' .. job.attempt .. '/' .. job.slot .. '/' .. minute
     reply[#reply + 1] = job.campaign
     reply[#reply + 1] = job.word
   end
@@ -202,18 +214,23 @@ function Q.left(limit, carried)
 end
 
 function Q.grant(lane, name, worker, max, messages)
-  local id, budget = Q.line_id(lane, name), Q.budget(name)
-  local limit = Q.whole(budget, 'm')
+  local id = Q.line_id(lane, name)
+  local limit = Q.message_limit(name)
   Q.unlist_first(lane)
   local jobs = Q.take(id, math.min(max, messages))
   -- To the end of the list, without calling for a waiter: the one at work sees to it.
   local newly = Q.newly_listed
   Q.list(id)
   Q.newly_listed = newly
+  if #jobs > 0 then
+    for _, budget in ipairs(Q.budgets(name)) do
+      Q.add(budget, 'open', 1)
+    end
+  end
+  Q.look_after_route(Q.route_key(name))
   if #jobs == 0 then
     return nil
   end
-  Q.add(budget, 'open', 1)
   -- Never one that was given before, even if what Redis knew of the last ones was lost.
   local fence = math.max(Q.num(Q.meta, 'fence') + 1, Q.server_now)
   Q.set(Q.meta, 'fence', fence)

@@ -1,8 +1,5 @@
 -- The functions as the client calls them. `@` stands for the version of this text, so that two releases run side by side.
 
--- ARGV that every call has come before its own.
-Q.COMMON_ARGS = 15
-
 -- `grows`: it only adds, and is refused when the server is out of memory. Everything else must go on then, for it is
 -- what frees memory.
 local function register(name, remembers, body, grows)
@@ -88,12 +85,17 @@ register('close', false, function(a)
 end)
 
 register('signal', true, function(a)
-  Q.signal(a[1], a[2], a[3], a[4])
-  return {}, true
+  return Q.signal(a[1], a[2], a[3], a[4]), true
 end)
 
+-- name, then the limits.
 register('set_limits', false, function(a)
-  Q.set_limits(a[1], a[2], a[3], a[4], a[5])
+  Q.set_limits(table.remove(a, 1), a)
+end)
+
+-- route, then the limits.
+register('set_route_limits', false, function(a)
+  Q.set_route_limits(table.remove(a, 1), a)
 end)
 
 register('pause', false, function(a)
@@ -115,6 +117,10 @@ end)
 
 register('report', false, function(a)
   return Q.report(a[1], a[2])
+end)
+
+register('report_routes', false, function(a)
+  return Q.report_routes(a[1], a[2])
 end)
 
 register('report_campaigns', false, function(a)

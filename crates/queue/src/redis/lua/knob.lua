@@ -51,28 +51,47 @@ function Q.start_knob(budget, knob)
     end
   end
   local value = math.max(ceiling / 2, Q.FLOORS[knob])
+  ceiling = math.max(ceiling, value)
   Q.set(budget, 'k' .. knob, value)
-  Q.set(budget, 'k' .. knob .. ':ceiling', math.max(ceiling, value))
+  Q.set(budget, 'k' .. knob .. ':ceiling', ceiling)
   Q.set(budget, 'k' .. knob .. ':since', Q.now)
+  return ceiling, value
 end
 
--- Halves it, unless the last turn has had no time to show.
+-- Halves it, unless the last turn has had no time to show. Gives the turn, if there was one: knob, from, to.
 function Q.turn_down(budget, knob, why)
   local k = 'k' .. knob
   local old = Q.rate(budget)
-  local value = Q.turned(budget, knob)
+  local from, to = Q.turned(budget, knob), nil
   Q.set(budget, k .. ':moved', Q.now)
   Q.set(budget, k .. ':done', 0)
-  if not value then
-    Q.start_knob(budget, knob)
+  if not from then
+    from, to = Q.start_knob(budget, knob)
   elseif Q.now - Q.num(budget, k .. ':turned') >= Q.options.reaction then
-    Q.set(budget, k, math.max(value / 2, Q.FLOORS[knob]))
+    to = math.max(from / 2, Q.FLOORS[knob])
+    Q.set(budget, k, to)
   else
-    return
+    return nil
   end
   Q.set(budget, k .. ':turned', Q.now)
   Q.set(budget, k .. ':why', why)
+  if to >= from then
+    return nil
+  end
   Q.rescale(budget, old)
+  return Q.remember_turn(budget, knob, from, to, why)
+end
+
+-- The last turns of a budget's knobs, the latest first: a list of their own, for claims have no use for them.
+function Q.history_key(budget)
+  return budget.key .. ':turns'
+end
+
+function Q.remember_turn(budget, knob, from, to, why)
+  local turn = { knob, Q.text(from), Q.text(to) }
+  redis.call('LPUSH', Q.history_key(budget), table.concat(turn, ' ') .. ' ' .. Q.text(Q.now) .. ' ' .. why)
+  redis.call('LTRIM', Q.history_key(budget), 0, Q.HISTORY_TURNS - 1)
+  return turn
 end
 
 -- A knob that is back at its ceiling is forgotten.
@@ -94,7 +113,11 @@ function Q.count_done(budget)
       Q.add(budget, k .. ':done', 1)
       local clean = Q.now - Q.num(budget, k .. ':moved') >= Q.options.recovery
       if clean and Q.num(budget, k .. ':done') >= Q.options.recovery_jobs then
-        Q.set(budget, k, value + Q.num(budget, k .. ':ceiling') * Q.RAISE_PART)
+        local ceiling = Q.num(budget, k .. ':ceiling')
+        local raised = math.min(ceiling, value + ceiling * Q.RAISE_PART)
+        Q.set(budget, k, raised)
+        local clean = string.format('no signal for %d s, and mail went out', Q.options.recovery / 1e6)
+        Q.remember_turn(budget, knob, value, raised, clean)
         Q.set(budget, k .. ':moved', Q.now)
         Q.set(budget, k .. ':done', 0)
         Q.free_if_back(budget, knob)

@@ -110,7 +110,8 @@ end
 function Q.list(id)
   local lane, name = Q.lane_and_name(id)
   local budget = Q.budget(name)
-  if budget.fields['listed' .. lane] or redis.call('EXISTS', Q.base .. ':r:' .. id) == 0 then
+  if budget.fields['listed' .. lane] or budget.fields['parked' .. lane]
+    or redis.call('EXISTS', Q.base .. ':r:' .. id) == 0 then
     return
   end
   Q.set(budget, 'listed' .. lane, '1')

@@ -30,15 +30,20 @@ function Q.other_waits(lane, name)
   return true
 end
 
-function Q.must_close(lane, name, budget, carried, own_idle)
-  if Q.held_until(budget) then
-    return 'held'
+function Q.must_close(lane, name, carried, own_idle)
+  for _, budget in ipairs(Q.budgets(name)) do
+    if Q.held_until(budget) then
+      return 'held'
+    end
+    if Q.num(budget, 'open') > Q.whole(budget, 'c') then
+      return 'connections'
+    end
   end
-  if Q.num(budget, 'open') > Q.whole(budget, 'c') then
-    return 'connections'
-  end
-  if Q.left(Q.whole(budget, 'm'), carried) == 0 then
+  if Q.left(Q.message_limit(name), carried) == 0 then
     return 'messages'
+  end
+  if Q.lower_lane_waits_for_route(lane, name) then
+    return 'lower'
   end
   for lower = 0, lane - 1 do
     -- A token that this lane took would be missing there.
@@ -70,8 +75,8 @@ function Q.more(fence, max, own_idle)
   local lease = redis.call('HMGET', Q.lease_key(fence), '@line', '@messages', '@taken')
   local id, carried = lease[1], tonumber(lease[2])
   local lane, name = Q.lane_and_name(id)
-  local budget = Q.budget(name)
-  local reason = Q.must_close(tonumber(lane), name, budget, carried, own_idle)
+  lane = tonumber(lane)
+  local reason = Q.must_close(lane, name, carried, own_idle)
   if reason then
     return { 'close', reason }
   end
@@ -79,9 +84,10 @@ function Q.more(fence, max, own_idle)
   if not Q.has_turn(id) then
     return { 'empty' }
   end
-  local room = math.min(Q.tokens(budget), Q.left(Q.whole(budget, 'm'), carried))
+  local room, room_at = Q.line_room(lane, name)
+  room = math.min(room, Q.left(Q.message_limit(name), carried))
   if room == 0 then
-    return { 'wait', Q.text(Q.next_token_at(budget) - Q.now) }
+    return { 'wait', Q.text(room_at - Q.now) }
   end
   local jobs = Q.take(id, math.min(max, room))
   return { 'jobs', Q.record(id, fence, jobs, carried + #jobs, tonumber(lease[3])) }

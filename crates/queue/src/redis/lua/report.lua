@@ -1,60 +1,112 @@
--- What the queue looks like. A row is flat; the order of its values is that of `report.rs`.
+-- What the queue looks like. Rows are lists of values; their order is that of `report.rs`.
 
-function Q.standing(id, budget, lane)
+-- What stops the line: its standing, the limit, and after how many microseconds it has room (-1: unknown).
+function Q.standing(lane, name, budget)
   if Q.count(budget, 'ready', lane) == 0 then
-    return Q.count(budget, 'delayed', lane) == 0 and 'idle' or 'retry'
+    return Q.count(budget, 'delayed', lane) == 0 and 'idle' or 'retry', {}
   end
   local free = false
-  for _, slot in ipairs(redis.call('LRANGE', Q.base .. ':r:' .. id, 0, 99)) do
+  for _, slot in ipairs(redis.call('LRANGE', Q.base .. ':r:' .. Q.line_id(lane, name), 0, 99)) do
     local campaign = Q.campaign(slot)
     free = free or (campaign and not campaign.fields.paused)
   end
   if not free then
-    return 'paused'
+    return 'paused', {}
   end
-  local gate = Q.gate(budget)
+  local gate, value, of_route = Q.line_gate(lane, name)
+  if gate == 'open' then
+    return 'open', {}
+  end
+  local stop = { of_route and 'route' or 'destination', gate, value and value - Q.now or -1 }
+  if gate == 'held' then
+    return 'held', stop
+  end
   -- With every connection open and the tokens used up, the rate decides.
-  if gate == 'connections' and Q.tokens(budget) == 0 then
-    return 'tokens'
+  if gate == 'connections' and Q.line_room(lane, name) > 0 then
+    return 'connections', stop
   end
-  return gate
+  return 'tokens', stop
 end
 
 function Q.no_limit_as_0(limit)
   return limit == Q.NO_LIMIT and 0 or limit
 end
 
-function Q.row(name, lane, budget)
-  local id = Q.line_id(lane, name)
-  local due = Q.count(budget, 'delayed', lane) > 0
-    and redis.call('ZRANGE', Q.base .. ':d:' .. id, 0, 0, 'WITHSCORES')[2]
+function Q.texts(row)
+  for i, value in ipairs(row) do
+    row[i] = type(value) == 'table' and Q.texts(value) or Q.text(value)
+  end
+  return row
+end
+
+-- Each window with a limit: its minutes, what is used, the limit, what of it is kept, microseconds to its end.
+function Q.window_rows(budget)
+  local rows = {}
+  for _, window in ipairs(Q.WINDOWS) do
+    local limit = Q.limit(budget, window[2])
+    if limit > 0 then
+      rows[#rows + 1] = { window[1], Q.used_in(budget, window[1]), limit, Q.kept_in_window(Q.LAST_LANE, limit),
+        Q.window_end(window[1]) - Q.now }
+    end
+  end
+  return rows
+end
+
+-- What belongs to a budget, whosever it is.
+function Q.gauges(budget)
   local per_second = Q.rate(budget)
+  local limits = {}
+  for i, which in ipairs(Q.LIMITS) do
+    limits[i] = Q.limit(budget, which)
+  end
+  return Q.num(budget, 'open'), Q.no_limit_as_0(Q.whole(budget, 'c')), Q.measured(budget), per_second,
+    Q.no_limit_as_0(Q.whole(budget, 'm')), limits, Q.window_rows(budget)
+end
+
+-- Why, since when, and for how long; nothing when it is not held.
+function Q.hold_row(budget)
   local held = Q.held_until(budget)
-  local row = {
-    lane, name, Q.count(budget, 'ready', lane), Q.count(budget, 'delayed', lane), Q.count(budget, 'leased', lane),
-    due and math.max(0, tonumber(due) - Q.now) or -1,
-    Q.num(budget, 'open'), Q.no_limit_as_0(Q.whole(budget, 'c')), Q.measured(budget), per_second,
-    Q.no_limit_as_0(Q.whole(budget, 'm')),
-    Q.limit(budget, 'per_second'), Q.limit(budget, 'burst'), Q.limit(budget, 'connections'), Q.limit(budget, 'messages'),
-    held and budget.fields['hold:why'] or '', held and Q.now - Q.num(budget, 'hold:since') or 0,
-    held and held - Q.now or -1,
-    budget.fields['signal:why'] or '', Q.now - Q.num(budget, 'signal:at'), Q.num(budget, 'signal:count'),
-    Q.standing(id, budget, lane),
-  }
+  return held and { budget.fields['hold:why'] or '', Q.now - Q.num(budget, 'hold:since'), held - Q.now } or {}
+end
+
+function Q.signal_row(budget)
+  local count = Q.num(budget, 'signal:count')
+  return count > 0 and { budget.fields['signal:why'] or '', Q.now - Q.num(budget, 'signal:at'), count } or {}
+end
+
+function Q.knob_rows(budget)
+  local rows = {}
   for _, knob in ipairs(Q.KNOBS) do
     local k, value = 'k' .. knob, Q.turned(budget, knob)
     if value then
       local next_raise = Q.options.recovery - (Q.now - Q.num(budget, k .. ':moved'))
-      for _, part in ipairs({ knob, Q.num(budget, k .. ':ceiling'), value, budget.fields[k .. ':why'] or '',
-        Q.now - Q.num(budget, k .. ':since'), math.max(0, next_raise) }) do
-        row[#row + 1] = part
-      end
+      rows[#rows + 1] = { knob, Q.num(budget, k .. ':ceiling'), Q.FLOORS[knob], value, budget.fields[k .. ':why'] or '',
+        Q.now - Q.num(budget, k .. ':since'), math.max(0, next_raise) }
     end
   end
-  for i, value in ipairs(row) do
-    row[i] = Q.text(value)
+  return rows
+end
+
+function Q.history_rows(budget)
+  local rows = {}
+  for _, line in ipairs(redis.call('LRANGE', Q.history_key(budget), 0, -1)) do
+    local knob, from, to, at, why = string.match(line, '^(%S+) (%S+) (%S+) (%S+) (.*)$')
+    rows[#rows + 1] = { knob, from, to, Q.now - tonumber(at), why }
   end
-  return row
+  return rows
+end
+
+function Q.row(name, lane, budget)
+  local due = Q.count(budget, 'delayed', lane) > 0
+    and redis.call('ZRANGE', Q.base .. ':d:' .. Q.line_id(lane, name), 0, 0, 'WITHSCORES')[2]
+  local standing, stop = Q.standing(lane, name, budget)
+  local open, connections, measured, per_second, messages, limits, windows = Q.gauges(budget)
+  return Q.texts({
+    lane, name, Q.count(budget, 'ready', lane), Q.count(budget, 'delayed', lane), Q.count(budget, 'leased', lane),
+    due and math.max(0, tonumber(due) - Q.now) or -1,
+    open, connections, measured, per_second, messages, limits, windows,
+    Q.hold_row(budget), Q.knob_rows(budget), Q.history_rows(budget), Q.signal_row(budget), standing, stop,
+  })
 end
 
 -- A slowed destination without jobs is shown once, where campaigns are.
@@ -81,7 +133,23 @@ function Q.report(cursor, count)
   local page = redis.call('SSCAN', Q.base .. ':names', cursor, 'COUNT', count)
   local rows = {}
   for _, name in ipairs(page[2]) do
-    Q.rows_of(name, rows)
+    if string.sub(name, 1, 1) ~= '@' then
+      Q.rows_of(name, rows)
+    end
+  end
+  return { page[1], rows }
+end
+
+function Q.report_routes(cursor, count)
+  local page = redis.call('SSCAN', Q.base .. ':routes', cursor, 'COUNT', count)
+  local rows = {}
+  for _, key in ipairs(page[2]) do
+    local waiting = 0
+    for lane = 0, Q.LAST_LANE do
+      waiting = waiting + redis.call('LLEN', Q.parked_key(lane, key))
+    end
+    local open, connections, measured, per_second, messages, limits, windows = Q.gauges(Q.budget('@' .. key))
+    rows[#rows + 1] = Q.texts({ key, open, connections, measured, per_second, messages, limits, windows, waiting })
   end
   return { page[1], rows }
 end

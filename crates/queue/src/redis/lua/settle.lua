@@ -27,7 +27,7 @@ function Q.settle(fence, settled)
       seen[field] = true
       gone[#gone + 1] = field
       local at = (n - 3) * 4 + 1
-      local slot = string.match(value, '(%d+)$')
+      local slot = string.match(value, '(%d+)/%d+$')
       Q.settle_one(id, slot, settled, at, value, released)
     end
   end
@@ -45,8 +45,8 @@ end
 function Q.settle_one(id, slot, settled, at, value, released)
   local how = settled[at + 3]
   if how == 'release' then
-    local attempt = string.match(value, '/(%-?%d+)/')
-    released[#released + 1] = { slot = slot, word = Q.word(settled[at + 1], attempt) }
+    local attempt, minute = string.match(value, '/(%-?%d+)/%d+/(%d+)$')
+    released[#released + 1] = { slot = slot, word = Q.word(settled[at + 1], attempt), minute = tonumber(minute) }
     return
   end
   Q.move(id, slot, 'leased', -1)
@@ -71,8 +71,10 @@ end
 
 -- Puts jobs back to the front of their lists, in their order, and their tokens back to the rate.
 function Q.release(id, released)
+  local charged = {}
   for n = #released, 1, -1 do
     local slot, word = released[n].slot, released[n].word
+    charged[#charged + 1] = released[n].minute
     Q.move(id, slot, 'leased', -1)
     if Q.campaign(slot) then
       Q.pile_or_new(id, slot)
@@ -82,19 +84,20 @@ function Q.release(id, released)
     end
   end
   local _, name = Q.lane_and_name(id)
-  Q.refund(Q.budget(name), #released)
-  Q.list_all(name)
+  Q.refund(name, charged)
+  Q.room_again(name)
 end
 
--- What a lease still holds, in the order in which it was taken: campaign, delivery, attempt, slot.
+-- What a lease still holds, in the order in which it was taken: campaign, delivery, attempt, slot, minute.
 function Q.held_jobs(fence)
   local flat, jobs, head = redis.call('HGETALL', Q.lease_key(fence)), {}, {}
   for i = 1, #flat, 2 do
     local campaign, delivery = string.match(flat[i], '^(%-?%d+)/(%-?%d+)$')
     if campaign then
-      local taken, attempt, slot = string.match(flat[i + 1], '^(%d+)/(%-?%d+)/(%d+)$')
+      local taken, attempt, slot, minute = string.match(flat[i + 1], '^(%d+)/(%-?%d+)/(%d+)/(%d+)$')
       jobs[#jobs + 1] = {
         campaign = campaign, delivery = delivery, attempt = attempt, slot = slot, taken = tonumber(taken),
+        minute = tonumber(minute),
       }
     else
       head[flat[i]] = flat[i + 1]

@@ -7,10 +7,18 @@ local Q = {}
 
 -- "No limit", as the client knows it: the largest number of 32 bits.
 Q.NO_LIMIT = 4294967295
--- Lanes 0, 1 and 2.
+-- Lanes 0, 1 and 2. A part of each budget is kept for the first: one in so many.
 Q.LAST_LANE = 2
+Q.TRANSACTIONAL = 0
+Q.RESERVED_ONE_IN = 10
+-- The turns of a knob that a budget remembers.
+Q.HISTORY_TURNS = 20
+-- A budget's limits, in the order in which the client tells them.
+Q.LIMITS = { 'per_second', 'burst', 'minute', 'hour', 'day', 'connections', 'messages' }
 -- Layout of the keys. Another one refuses to start beside it.
-Q.SCHEMA = 1
+Q.SCHEMA = 2
+-- ARGV that every call has come before its own.
+Q.COMMON_ARGS = 18
 -- How long somebody who found nothing counts as waiting, without word from it.
 Q.WAITS_US = 3e6
 
@@ -31,18 +39,20 @@ function Q.begin(keys, args)
   Q.now = tonumber(args[1]) or Q.server_now
   Q.client, Q.channel, Q.seq = args[2], args[3], tonumber(args[4])
   local n = {}
-  for i = 5, 15 do
+  for i = 5, Q.COMMON_ARGS do
     n[i] = tonumber(args[i])
   end
   Q.options = {
-    per_second = n[5], burst = n[6], connections = n[7], messages = n[8],
-    lease = n[9], recovery = n[10], recovery_jobs = n[11], reaction = n[12], turn = n[13], forget = n[14],
+    lease = n[12], recovery = n[13], recovery_jobs = n[14], reaction = n[15], turn = n[16], forget = n[17],
   }
+  for i, which in ipairs(Q.LIMITS) do
+    Q.options[which] = n[4 + i]
+  end
   Q.meta = Q.hash(':m')
   if not Q.meta.fields.epoch then
     Q.set(Q.meta, 'product', 'tidings-queue')
     Q.set(Q.meta, 'schema', Q.SCHEMA)
-    Q.set(Q.meta, 'partitions', n[15])
+    Q.set(Q.meta, 'partitions', n[18])
     Q.set(Q.meta, 'epoch', Q.server_now)
   end
 end

@@ -70,9 +70,12 @@ pub fn shard(name: &str, ready: usize, standing: Standing) -> ShardStatus {
         rate: Gauge { now: 0.0, limit: 0.0 },
         messages_per_connection: 100,
         limits: Limits::default(),
+        windows: vec![],
         hold: None,
         reduced: vec![],
+        history: vec![],
         last_signal: None,
         standing,
+        stopped_by: None,
     }
 }
