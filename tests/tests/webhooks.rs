@@ -65,7 +65,7 @@ async fn world(database: TestDatabase) -> (World, Vec<DeliveryId>) {
     let content = FrozenContent { from_email: "news@acme.example".into(), ..FrozenContent::default() };
     let launch = Launch { content, route: None, expected_version, by: "a".into() };
     assert!(matches!(workspace.launch(campaign, launch, now()).await.expect("launches"), Launched::Yes { .. }));
-    while let FanOut::Chunk { .. } = store.fan_out(campaign, 100, now()).await.expect("fans out") {}
+    while let FanOut::Chunk { .. } = store.fan_out(campaign, 100, now()).await.expect("fans out").0 {}
     store.save_domain_providers(vec![("example.org".into(), "example".into())], UnixMs(i64::MAX)).await.expect("saves");
     let jobs = store.queue_pending(campaign, 10, now()).await.expect("queues");
     accept(&store, &jobs).await;

@@ -8,6 +8,7 @@ use anyhow::{Context, bail, ensure};
 use ipnet::IpNet;
 use serde::Deserialize;
 use tidings_intake::mailbox::MailboxConfig;
+use tidings_store::DEFAULT_CONNECTIONS;
 
 use crate::intake::ListenerConfig;
 use crate::mailbox_url;
@@ -31,6 +32,8 @@ macro_rules! options {
 options! {
     "data_dir", "TIDINGS_DATA_DIR", "data", "Folder for the SQLite file, the instance key and uploaded files.";
     "database_url", "DATABASE_URL", "(SQLite in data_dir)", "postgres://user:password@host/name, or the path of an SQLite file.";
+    "database_connections", "TIDINGS_DATABASE_CONNECTIONS", "12", "Connections of this process to the database (2 to 500); half of them write. PostgreSQL's max_connections has to hold those of all processes together.";
+    "ledger_retention_months", "TIDINGS_LEDGER_RETENTION_MONTHS", "0", "Full months for which the rows of a campaign's recipients are kept after the month of its launch (3 to 1200); 0 keeps them. Sums stay, and links in mails go on working.";
     "redis_url", "REDIS_URL", "(a queue inside the process)", "redis://[user:password@]host[:port][/database] or rediss:// of the queue that several processes share.";
     "redis_prefix", "TIDINGS_REDIS_PREFIX", "tidings", "All keys in Redis begin with it. Two installations on one Redis need two.";
     "secret_key", "TIDINGS_SECRET_KEY", "(data_dir/instance.key)", "The instance key, 32 octets in base64, for processes on several machines: the content of data_dir/instance.key. Losing it breaks the links in mails already sent.";
@@ -75,6 +78,8 @@ fn in_the_file(key: &str) -> String {
 struct Raw {
     data_dir: Option<PathBuf>,
     database_url: Option<String>,
+    database_connections: Option<String>,
+    ledger_retention_months: Option<String>,
     redis_url: Option<String>,
     redis_prefix: Option<String>,
     secret_key: Option<String>,
@@ -106,6 +111,9 @@ struct Raw {
 pub struct Config {
     pub data_dir: PathBuf,
     pub database_url: String,
+    pub database_connections: u32,
+    /// 0: the ledger's rows are kept.
+    pub ledger_retention_months: u32,
     /// `None`: the queue is inside the process.
     pub redis_url: Option<String>,
     pub redis_prefix: String,
@@ -179,6 +187,8 @@ impl Raw {
             }
         };
         take("DATABASE_URL", &mut self.database_url);
+        take("TIDINGS_DATABASE_CONNECTIONS", &mut self.database_connections);
+        take("TIDINGS_LEDGER_RETENTION_MONTHS", &mut self.ledger_retention_months);
         take("REDIS_URL", &mut self.redis_url);
         take("TIDINGS_REDIS_PREFIX", &mut self.redis_prefix);
         take("TIDINGS_SECRET_KEY", &mut self.secret_key);
@@ -233,6 +243,8 @@ impl Raw {
             database_url: self
                 .database_url
                 .unwrap_or_else(|| data_dir.join("tidings.sqlite3").to_string_lossy().into_owned()),
+            database_connections: check_database_connections(self.database_connections.as_deref())?,
+            ledger_retention_months: check_retention(self.ledger_retention_months.as_deref())?,
             redis_url: self.redis_url,
             redis_prefix: self.redis_prefix.unwrap_or_else(|| "tidings".to_owned()),
             secret_key: self.secret_key.as_deref().map(check_key).transpose()?,
@@ -300,6 +312,22 @@ fn check_proxies(text: Option<&str>) -> anyhow::Result<Vec<IpNet>> {
             Err(_) => parse("trusted_proxies", part, "IP addresses or networks, such as 10.0.0.0/8"),
         })
         .collect()
+}
+
+fn check_database_connections(text: Option<&str>) -> anyhow::Result<u32> {
+    let Some(text) = text else { return Ok(DEFAULT_CONNECTIONS) };
+    let wanted = "a number from 2 to 500";
+    let connections = parse("database_connections", text, wanted)?;
+    ensure!((2..=500).contains(&connections), "database_connections is {connections}: it must be {wanted}");
+    Ok(connections)
+}
+
+/// Bounces come for days and complaints for weeks after a launch; they need the rows.
+fn check_retention(text: Option<&str>) -> anyhow::Result<u32> {
+    let wanted = "0 (keep everything) or a number of months from 3 to 1200";
+    let months = parse("ledger_retention_months", text.unwrap_or("0"), wanted)?;
+    ensure!(months == 0 || (3..=1200).contains(&months), "ledger_retention_months is {months}: it must be {wanted}");
+    Ok(months)
 }
 
 /// The text itself is never repeated in a message.

@@ -108,7 +108,8 @@ pub fn store_options(instance: &Instance) -> StoreOptions {
 }
 
 async fn open_store(config: &Config, instance: &Instance, has_shared_queue: bool) -> anyhow::Result<Store> {
-    let options = StoreOptions { has_shared_queue, ..store_options(instance) };
+    let max_connections = config.database_connections;
+    let options = StoreOptions { has_shared_queue, max_connections, ..store_options(instance) };
     Store::open(&config.database_url, options).await.with_context(|| cannot_open(config))
 }
 

@@ -137,7 +137,8 @@ impl Running {
             let stands_as = (!is_alone).then(|| id.clone());
             let metrics = DispatcherMetrics::default();
             ops = ops.counting(|registry| metrics.register(registry));
-            let options = DispatcherOptions { stands_as, metrics, ..DispatcherOptions::default() };
+            let keep_months = config.ledger_retention_months;
+            let options = DispatcherOptions { stands_as, metrics, keep_months, ..DispatcherOptions::default() };
             let (store, queue) = (self.store.clone(), self.queue.clone());
             let dispatcher = Dispatcher::new(store, queue, resolver.clone(), Arc::clone(&table), options);
             self.tasks.spawn(dispatcher.run(self.stop.clone()));

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use tidings_compose::{Content, freeze};
-use tidings_domain::BounceLimits;
+use tidings_domain::{BounceLimits, UnixMs};
 use tidings_store::{
     CampaignBody, CampaignDetails, CampaignId, Edited, FrozenContent, Launch, Launched, ListId, NewAdmin, NewCampaign,
     NewRoute, Organisation, RouteId, Store, UserId, Workspace,
@@ -75,6 +75,11 @@ pub async fn draft(workspace: &Workspace, list: ListId, plan: CampaignPlan) -> a
 
 /// Freezes and launches, as the launch page does.
 pub async fn launch(scene: &Scene, id: CampaignId, list_name: &str) -> anyhow::Result<()> {
+    launch_at(scene, id, list_name, now()).await
+}
+
+/// As if it were that time.
+pub async fn launch_at(scene: &Scene, id: CampaignId, list_name: &str, at: UnixMs) -> anyhow::Result<()> {
     let campaign = scene.workspace.campaign(id).await?;
     let organisation = scene.workspace.details().await?;
     let (head, body) = (campaign.head, campaign.content);
@@ -112,7 +117,7 @@ pub async fn launch(scene: &Scene, id: CampaignId, list_name: &str) -> anyhow::R
         links: serde_json::to_string(&frozen.links).context("storing the links")?,
     };
     let launch = Launch { content, route: Some(scene.route), expected_version: head.version, by: ACTOR.to_owned() };
-    match scene.workspace.launch(id, launch, now()).await? {
+    match scene.workspace.launch(id, launch, at).await? {
         Launched::Yes { .. } => Ok(()),
         other => bail!("the campaign was not launched: {other:?}"),
     }

@@ -33,7 +33,7 @@ async fn run(database: &TestDatabase, people: i64) {
     let rows = usize::try_from(people).unwrap();
 
     let clock = Clock::start();
-    while let FanOut::Chunk { .. } = store.fan_out(campaign, FAN_OUT_ROWS, NOW).await.unwrap() {}
+    while let FanOut::Chunk { .. } = store.fan_out(campaign, FAN_OUT_ROWS, NOW).await.unwrap().0 {}
     clock.report("fan_out", rows);
 
     let clock = Clock::start();

@@ -41,7 +41,7 @@ impl Workspace {
     /// The database's own.
     pub async fn audience(&self, include: Vec<ListId>, exclude: Vec<ListId>, now: UnixMs) -> StoreResult<Audience> {
         let key = self.suppression_key();
-        self.read(move |conn, ws| {
+        self.read_long(move |conn, ws| {
             let exclude = own_lists(conn, ws, &exclude)?;
             let mut include = own_lists(conn, ws, &include)?;
             include.retain(|list| !exclude.iter().any(|e| e.0 == list.0));

@@ -8,6 +8,7 @@ use diesel::sql_types::{BigInt, Bool};
 use tidings_domain::DeliveryState;
 
 use crate::campaigns::head;
+use crate::ledger::months::in_month_of;
 use crate::schema::{
     campaign_events, campaign_lists, campaign_responses, deliveries, delivery_counts, fanouts, provider_replies,
     providers, reply_groups, routes, workers,
@@ -305,7 +306,7 @@ fn latest_workers(conn: &mut AnyConn) -> StoreResult<Vec<WorkerBeat>> {
 
 /// The unary plus keeps both planners on the small index of due rows, where the first hit is the answer.
 fn next_due(conn: &mut AnyConn, id: CampaignId) -> StoreResult<Option<i64>> {
-    let deferred = deliveries::table
+    let deferred = in_month_of(conn, id)?
         .filter(sql::<Bool>("state = 3 AND next_at_ms < 4000000000000000 AND +campaign_id = ").bind::<BigInt, _>(id.0))
         .order(deliveries::next_at_ms)
         .select(deliveries::next_at_ms);

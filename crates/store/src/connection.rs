@@ -1,8 +1,7 @@
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::r2d2::{ConnectionManager, CustomizeConnection};
 
-use crate::{StoreError, StoreResult};
+use crate::{StoreError, StoreResult, postgres};
 
 /// One connection to either backend. SQLite comes last: it accepts any URL.
 #[derive(diesel::MultiConnection)]
@@ -24,15 +23,16 @@ macro_rules! on {
 #[allow(unused_imports)] // the table files use it
 pub(crate) use on;
 
-pub(crate) type Manager = ConnectionManager<AnyConn>;
-
 /// Opens one connection. Asked to choose by the URL itself, the two backends together would hide the one's reason.
 pub(crate) fn connect(url: &str) -> StoreResult<AnyConn> {
-    let opened = match url.starts_with("postgres:") || url.starts_with("postgresql:") {
-        true => PgConnection::establish(url).map(AnyConn::Pg),
-        false => SqliteConnection::establish(url).map(AnyConn::Lite),
-    };
-    opened.map_err(|e| StoreError::Connect(e.to_string()))
+    match is_postgres(url) {
+        true => postgres::connect(url).map(AnyConn::Pg),
+        false => SqliteConnection::establish(url).map(AnyConn::Lite).map_err(|e| StoreError::Connect(e.to_string())),
+    }
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres:") || url.starts_with("postgresql:")
 }
 
 /// Memory for pages of the one SQLite writer and of each reader, in KiB.
@@ -43,25 +43,26 @@ const BUSY_TIMEOUT_MS: u32 = 10_000;
 /// The WAL is folded back into the file when it has grown to this many pages (4 KiB each).
 const CHECKPOINT_PAGES: u32 = 8_000;
 
+/// What a connection is used for: how long a statement may take, and how long it may wait for a lock of another transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A person waits for a page, or a loop for its next task.
+    Read,
+    /// One bounded transaction of rows.
+    Write,
+    /// The schema: as long as it takes.
+    Migrate,
+}
+
 /// SQLite: WAL with FULL, so that a commit that returned survives the machine, which is what the ledger promises.
-/// PostgreSQL: no JIT, which spent two seconds on compiling a fan-out of half a second.
-pub(crate) fn prepare(conn: &mut AnyConn, writer: bool) -> QueryResult<()> {
+pub(crate) fn prepare(conn: &mut AnyConn, purpose: Purpose) -> QueryResult<()> {
     match conn {
-        AnyConn::Pg(c) => c.batch_execute("SET TIME ZONE 'UTC'; SET jit = off"),
+        AnyConn::Pg(c) => postgres::prepare(c, purpose),
         AnyConn::Lite(c) => c.batch_execute(&format!(
             "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
              PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{}; \
              PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};",
-            if writer { WRITER_CACHE_KIB } else { READER_CACHE_KIB }
+            if purpose == Purpose::Read { READER_CACHE_KIB } else { WRITER_CACHE_KIB }
         )),
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct PrepareReader;
-
-impl CustomizeConnection<AnyConn, diesel::r2d2::Error> for PrepareReader {
-    fn on_acquire(&self, conn: &mut AnyConn) -> Result<(), diesel::r2d2::Error> {
-        prepare(conn, false).map_err(diesel::r2d2::Error::QueryError)
     }
 }

@@ -17,6 +17,9 @@ pub enum StoreError {
     /// One more than the bound allows: what, and the bound.
     #[error("there are {1} {0} already, which is the most that can be")]
     Full(&'static str, i64),
+    /// COMMIT was sent, and nobody could say in time what became of it: the rows have to be read again by their keys.
+    #[error("the database did not say whether it kept what was written: {0}")]
+    Unanswered(String),
     #[error("the database task was stopped")]
     Stopped,
 }
@@ -42,6 +45,19 @@ impl StoreError {
         }
     }
 
+    /// The server has understood and refused, so that it is there.
+    pub(crate) fn is_answer(&self) -> bool {
+        use diesel::result::{DatabaseErrorKind as Kind, Error};
+        match self {
+            Self::Query(Error::NotFound) => true,
+            Self::Query(Error::DatabaseError(kind, _)) => {
+                !matches!(kind, Kind::ClosedConnection | Kind::Unknown | Kind::UnableToSendCommand)
+            }
+            Self::Query(_) | Self::Connect(_) => false,
+            _ => true,
+        }
+    }
+
     /// The statement is refused for what stands in it, and would be refused again.
     #[must_use]
     pub fn is_about_content(&self) -> bool {
@@ -52,7 +68,7 @@ impl StoreError {
                 matches!(kind, Kind::CheckViolation | Kind::NotNullViolation | Kind::ForeignKeyViolation)
             }
             Self::Query(Error::SerializationError(_) | Error::DeserializationError(_)) => true,
-            Self::Query(_) | Self::Connect(_) | Self::Migrate(_) | Self::Stopped => false,
+            Self::Query(_) | Self::Connect(_) | Self::Migrate(_) | Self::Unanswered(_) | Self::Stopped => false,
         }
     }
 }

@@ -38,6 +38,7 @@ macro_rules! fixed_sql {
 pub(crate) use fixed_sql;
 
 /// One value of a statement.
+#[derive(Clone)]
 pub(crate) enum Bind {
     Int(i64),
     MaybeInt(Option<i64>),
@@ -53,6 +54,10 @@ pub(crate) enum Bind {
         list: Vec<String>,
         json: String,
     },
+    /// A column of many rows, for PostgreSQL's `unnest` alone.
+    Ints(Vec<Option<i64>>),
+    /// The same of texts.
+    MaybeTexts(Vec<Option<String>>),
 }
 
 impl Bind {
@@ -76,6 +81,9 @@ impl Bind {
         Self::Texts { list, json }
     }
 }
+
+/// SQLite has no arrays, and no statement of ours that would need one.
+const NO_COLUMN: Option<String> = None;
 
 /// A statement with its values, ready to run on a concrete connection (inside `on!`).
 pub(crate) struct Fixed<S> {
@@ -114,6 +122,9 @@ impl<S: Sql> QueryFragment<Sqlite> for Fixed<S> {
                     Some(Bind::MaybeText(text)) => out.push_bind_param::<Nullable<Text>, _>(text)?,
                     Some(Bind::Text(text)) => out.push_bind_param::<Text, _>(text)?,
                     Some(Bind::Ids { json, .. } | Bind::Texts { json, .. }) => out.push_bind_param::<Text, _>(json)?,
+                    Some(Bind::Ints(_) | Bind::MaybeTexts(_)) => {
+                        out.push_bind_param::<Nullable<Text>, _>(&NO_COLUMN)?
+                    }
                     None => {}
                 }
             }
@@ -135,6 +146,8 @@ impl<S: Sql> QueryFragment<Pg> for Fixed<S> {
                     Some(Bind::Text(text)) => out.push_bind_param::<Text, _>(text)?,
                     Some(Bind::Ids { list, .. }) => out.push_bind_param::<Array<BigInt>, _>(list)?,
                     Some(Bind::Texts { list, .. }) => out.push_bind_param::<Array<Text>, _>(list)?,
+                    Some(Bind::Ints(list)) => out.push_bind_param::<Array<Nullable<BigInt>>, _>(list)?,
+                    Some(Bind::MaybeTexts(list)) => out.push_bind_param::<Array<Nullable<Text>>, _>(list)?,
                     None => {}
                 }
             }

@@ -150,13 +150,31 @@ fn count_imports(conn: &mut AnyConn, gauges: &mut Gauges) -> StoreResult<()> {
     Ok(())
 }
 
+macro_rules! oldest_text {
+    ($month:literal, $months:literal, $first:literal, $rows:literal) => {
+        concat!(
+            "SELECT d.lane, (SELECT MIN(m.updated_at_ms) FROM deliveries m WHERE m.id IN (SELECT r.id FROM deliveries r \
+             WHERE r.campaign_id = o.id AND r.state = 1 AND r.state < 10",
+            $rows,
+            " ORDER BY r.id LIMIT 100)) FROM (SELECT c.id, ",
+            $month,
+            " AS month, (SELECT q.id FROM deliveries q \
+             WHERE q.campaign_id = c.id AND q.state = 1 AND q.state < 10",
+            $first,
+            " ORDER BY q.id LIMIT 1) AS first FROM campaigns c",
+            $months,
+            " WHERE c.state IN ('queuing', 'queued', 'sending') AND c.paused_at_ms IS NULL ORDER BY c.id LIMIT ?) o \
+             JOIN deliveries d ON d.id = o.first"
+        )
+    };
+}
+
 fixed_sql!(
     /// The oldest of the first queued rows of each campaign, by the index of open rows: rows are queued in the order of their ids, but for
     /// those that come back from a retry.
     OldestQueued -> (diesel::sql_types::SmallInt, BigInt),
-    "SELECT d.lane, (SELECT MIN(m.updated_at_ms) FROM deliveries m WHERE m.id IN (SELECT r.id FROM deliveries r \
-     WHERE r.campaign_id = o.id AND r.state = 1 AND r.state < 10 ORDER BY r.id LIMIT 100)) FROM (SELECT c.id, (SELECT q.id FROM deliveries q WHERE q.campaign_id = c.id \
-     AND q.state = 1 AND q.state < 10 ORDER BY q.id LIMIT 1) AS first FROM campaigns c \
-     WHERE c.state IN ('queuing', 'queued', 'sending') AND c.paused_at_ms IS NULL ORDER BY c.id LIMIT ?) o \
-     JOIN deliveries d ON d.id = o.first"
+    lite: oldest_text!("0", "", "", ""),
+    pg: oldest_text!("COALESCE(f.ledger_month, 0)", " LEFT JOIN fanouts f ON f.campaign_id = c.id",
+        " AND q.id >= COALESCE(f.ledger_month, 0) << 40 AND q.id < (COALESCE(f.ledger_month, 0) + 1) << 40",
+        " AND r.id >= o.month << 40 AND r.id < (o.month + 1) << 40")
 );

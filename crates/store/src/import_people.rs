@@ -1,7 +1,8 @@
 //! The set-based statements under an import, in the two dialects.
 //!
 //! SQLite takes batches of one fixed size, so that the statement is prepared once, and new rows are those with an id above
-//! the highest before: there is one writer. PostgreSQL takes a slice as arrays and says itself what was new.
+//! the highest before: there is one writer. PostgreSQL takes a slice as arrays and says itself what was new. COPY into a temporary
+//! table, and the same statement from there, took as long in slices of 5,000 and of 20,000 rows: it is the indexes that cost.
 
 use std::array::from_fn;
 use std::borrow::Cow;

@@ -113,7 +113,7 @@ impl Workspace {
     /// # Errors
     /// [`StoreError::NotFound`] when the list is gone.
     pub async fn delete_list(&self, id: ListId) -> StoreResult<DeletedList> {
-        self.write(move |conn, ws| {
+        self.write_long(move |conn, ws| {
             let reading: Vec<String> = campaigns::table
                 .inner_join(campaign_lists::table.on(campaign_lists::campaign_id.eq(campaigns::id)))
                 .filter(campaigns::workspace_id.eq(ws))

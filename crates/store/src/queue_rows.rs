@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use tidings_domain::{CampaignState, DeliveryState, Lane, UnixMs, held_until_released};
 
+use crate::ledger::months::{Span, within};
 use crate::schema::{campaigns, deliveries, providers};
 use crate::words::{Code, Db};
 use crate::{CampaignId, DeliveryId, QueueFilter, RouteId, Store, StoreResult, WorkspaceId};
@@ -82,7 +83,8 @@ impl Store {
                 QueueSide::Open => ("deliveries.state < 10", &OPEN),
                 QueueSide::Dead => ("deliveries.state > 10", &DEAD),
             };
-            let mut rows = deliveries::table
+            let span = Span::of(conn, campaign)?;
+            let mut rows = within!(deliveries::table, span)
                 .left_join(providers::table.on(providers::id.eq(deliveries::provider_id)))
                 .filter(deliveries::campaign_id.eq(campaign))
                 .filter(sql::<Bool>(index))

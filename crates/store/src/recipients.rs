@@ -8,7 +8,8 @@ use diesel::sql_types::Bool;
 use tidings_domain::{DeliveryState, EmailAddress, Protection, UnixMs, held_until_released};
 
 use crate::campaigns::{contains_pattern, lower};
-use crate::schema::{attempts, deliveries, engagements, providers, subscribers};
+use crate::ledger::months::{Rows, in_month_of};
+use crate::schema::{attempts, deliveries, engagements, fanouts, providers, subscribers};
 use crate::words::Code;
 use crate::{AnyConn, CampaignId, DeliveryId, ProviderId, StoreResult, SubscriberId, Workspace, WorkspaceId};
 
@@ -143,6 +144,8 @@ pub struct PeoplePage {
     pub providers: BTreeMap<ProviderId, String>,
     /// `None` on the last page.
     pub next: Option<PeopleCursor>,
+    /// When retention took the campaign's rows away: then there is nobody to show.
+    pub removed_at_ms: Option<i64>,
 }
 
 impl Workspace {
@@ -165,7 +168,8 @@ impl Workspace {
                 _ => walk.by_subscriber(conn, after)?,
             };
             let providers = provider_names(conn, people.iter().map(|p| p.provider_id.0).collect())?;
-            Ok(PeoplePage { people, providers, next })
+            let removed_at_ms = if people.is_empty() { removed_at(conn, campaign)? } else { None };
+            Ok(PeoplePage { people, providers, next, removed_at_ms })
         })
         .await
     }
@@ -206,13 +210,17 @@ impl Workspace {
     }
 }
 
-type Rows<'a> = deliveries::BoxedQuery<'a, <AnyConn as Connection>::Backend>;
-
 fn rows<'a>(ws: WorkspaceId, campaign: CampaignId) -> Rows<'a> {
-    deliveries::table
-        .filter(deliveries::workspace_id.eq(ws.0))
-        .filter(deliveries::campaign_id.eq(campaign.0))
-        .into_boxed()
+    of_campaign(deliveries::table.into_boxed(), ws, campaign)
+}
+
+fn of_campaign(rows: Rows<'_>, ws: WorkspaceId, campaign: CampaignId) -> Rows<'_> {
+    rows.filter(deliveries::workspace_id.eq(ws.0)).filter(deliveries::campaign_id.eq(campaign.0))
+}
+
+fn removed_at(conn: &mut AnyConn, campaign: CampaignId) -> StoreResult<Option<i64>> {
+    let at = fanouts::table.find(campaign.0).select(fanouts::rows_removed_at_ms).first::<Option<i64>>(conn);
+    Ok(at.optional()?.flatten())
 }
 
 fn provider_names(conn: &mut AnyConn, ids: Vec<i64>) -> StoreResult<BTreeMap<ProviderId, String>> {
@@ -282,7 +290,8 @@ impl Walk<'_> {
     /// By provider and address. A whole address of a subscriber is found by two unique indexes; anything else is compared
     /// row by row.
     fn narrowed<'q>(&self, conn: &mut AnyConn) -> StoreResult<Rows<'q>> {
-        let mut query = rows(self.ws, self.campaign).filter(sql::<Bool>("kind = 0"));
+        let month = in_month_of(conn, self.campaign)?;
+        let mut query = of_campaign(month, self.ws, self.campaign).filter(sql::<Bool>("kind = 0"));
         if let Some(provider) = self.filter.provider {
             query = query.filter(deliveries::provider_id.eq(provider.0));
         }

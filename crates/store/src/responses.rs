@@ -7,9 +7,12 @@ use tidings_domain::{DeliveryKind, UnixMs};
 
 use crate::connection::on;
 use crate::ledger::marks;
+use crate::ledger::months::{Span, within};
 use crate::schema::{campaign_responses, deliveries, engagements, subscribers};
 use crate::words::Code;
-use crate::{AnyConn, CampaignId, DeliveryId, RevisionId, Store, StoreResult, SubscriberId, WorkspaceId};
+use crate::{
+    AnyConn, CampaignId, DeliveryId, RevisionId, Store, StoreResult, SubscriberId, WorkspaceId, kept_recipients,
+};
 
 /// The link's position in the rows of opens.
 const NO_LINK: i32 = -1;
@@ -58,7 +61,7 @@ impl Engaged {
 }
 
 impl Store {
-    /// Whom a token speaks of; `None` when the ledger does not know the delivery (any more).
+    /// Whom a token speaks of; `None` when the ledger does not know the delivery. A row that retention took away is known still.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -74,6 +77,13 @@ impl Store {
                 deliveries::subscriber_id,
             );
             let row: Option<Row> = deliveries::table.find(delivery).select(columns).first(conn).optional()?;
+            let row = match row {
+                Some(row) => Some(row),
+                None => kept_recipients::find(conn, delivery)?.map(|kept| {
+                    let kind = Code(DeliveryKind::Campaign);
+                    (kept.workspace, kept.campaign, kept.revision, kind, kept.recipient, Some(kept.subscriber))
+                }),
+            };
             let Some((workspace, campaign, revision, kind, recipient, subscriber)) = row else { return Ok(None) };
             let person = subscriber.map_or(Ok(None), |id| {
                 let columns = (subscribers::first_name, subscribers::last_name, subscribers::attributes);
@@ -133,7 +143,8 @@ type Owners = BTreeMap<DeliveryId, (WorkspaceId, CampaignId)>;
 
 fn owners(conn: &mut AnyConn, batch: &[Seen]) -> StoreResult<Owners> {
     let ids: BTreeSet<DeliveryId> = batch.iter().map(|seen| seen.delivery).collect();
-    let rows: Vec<(DeliveryId, WorkspaceId, CampaignId)> = deliveries::table
+    let span = Span::around_all(&ids);
+    let rows: Vec<(DeliveryId, WorkspaceId, CampaignId)> = within!(deliveries::table, span)
         .filter(deliveries::id.eq_any(ids))
         .filter(deliveries::kind.eq(DeliveryKind::Campaign.code()))
         .select((deliveries::id, deliveries::workspace_id, deliveries::campaign_id))

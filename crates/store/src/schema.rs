@@ -314,6 +314,19 @@ diesel::table! {
         last_subscriber_id -> BigInt,
         duplicates -> BigInt,
         done -> Bool,
+        ledger_month -> BigInt,
+        rows_removed_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    kept_recipients (first_delivery_id) {
+        first_delivery_id -> BigInt,
+        last_delivery_id -> BigInt,
+        workspace_id -> BigInt,
+        campaign_id -> BigInt,
+        revision_id -> BigInt,
+        recipients -> Binary,
     }
 }
 

@@ -1,18 +1,19 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use diesel::prelude::*;
+use diesel::connection::Connection as _;
 use diesel::r2d2::Pool;
 use tokio::sync::Semaphore;
 
-use crate::connection::{Manager, PrepareReader, connect, prepare};
-use crate::schema::instance;
+use crate::connection::{Purpose, connect, prepare};
+use crate::pool::{self, Opener};
 use crate::stops::INSTALLATION;
-use crate::{AnyConn, PoolState, StoreError, StoreResult, SuppressionKey, WorkspaceId, migrate};
+use crate::{AnyConn, PoolState, StoreError, StoreResult, SuppressionKey, WorkspaceId, migrate, postgres, transaction};
 
-/// How many connections a process opens for reading (SQLite) or for everything (PostgreSQL).
 #[derive(Debug, Clone, Copy)]
 pub struct StoreOptions {
+    /// Connections that a process opens at most: for reading (SQLite, beside the one that writes), or for everything (PostgreSQL,
+    /// where half of them write, so that pages are read however busy the ledger is). At least 2.
     pub max_connections: u32,
     pub connect_timeout: Duration,
     /// The queue outlives this process: what it has not been told yet is noted in the database.
@@ -26,7 +27,7 @@ pub struct StoreOptions {
 impl Default for StoreOptions {
     fn default() -> Self {
         Self {
-            max_connections: 8,
+            max_connections: DEFAULT_CONNECTIONS,
             connect_timeout: Duration::from_secs(10),
             has_shared_queue: false,
             migrates: true,
@@ -35,8 +36,8 @@ impl Default for StoreOptions {
     }
 }
 
-/// So often a transaction lets others go first before it is an error.
-const MOST_GIVING_WAY: usize = 8;
+/// Enough for the loops and pages of one process. PostgreSQL takes 100 from all of them together, unless it is told otherwise.
+pub const DEFAULT_CONNECTIONS: u32 = 12;
 
 /// A handle to the database; cloning it is cheap.
 #[derive(Clone)]
@@ -45,12 +46,18 @@ pub struct Store {
 }
 
 struct Inner {
-    pool: Pool<Manager>,
-    /// SQLite has one writer; the semaphore hands it out in the order of asking.
-    writer: Option<Mutex<AnyConn>>,
+    readers: Pool<Opener>,
+    writers: Writers,
+    /// Hands the writers out in the order of asking.
     turn: Semaphore,
     has_shared_queue: bool,
     suppression_key: SuppressionKey,
+}
+
+enum Writers {
+    /// SQLite has one.
+    One(Mutex<AnyConn>),
+    Several(Pool<Opener>),
 }
 
 impl Store {
@@ -66,35 +73,44 @@ impl Store {
 
     fn open_blocking(url: &str, options: StoreOptions) -> StoreResult<Self> {
         let mut first = connect(url)?;
-        prepare(&mut first, true)?;
+        prepare(&mut first, Purpose::Migrate)?;
         if options.migrates {
             migrate::up(&mut first)?;
         } else {
             migrate::refuse_pending(&mut first)?;
         }
-        let pool = Pool::builder()
-            .max_size(options.max_connections)
-            .min_idle(Some(1))
-            .connection_timeout(options.connect_timeout)
-            .connection_customizer(Box::new(PrepareReader))
-            .build(Manager::new(url))
-            .map_err(|e| StoreError::Connect(e.to_string()))?;
-        let writer = matches!(first, AnyConn::Lite(_)).then(|| Mutex::new(first));
-        let turns = if writer.is_some() { 1 } else { options.max_connections as usize };
-        let turn = Semaphore::new(turns);
+        let size = options.max_connections.max(2);
+        let (readers, writers) = match first {
+            AnyConn::Lite(_) => (pool::open(url, Purpose::Read, size, &options)?, Writers::One(Mutex::new(first))),
+            AnyConn::Pg(_) => {
+                let writers = pool::open(url, Purpose::Write, size / 2, &options)?;
+                (pool::open(url, Purpose::Read, size - size / 2, &options)?, Writers::Several(writers))
+            }
+        };
+        let turn = Semaphore::new(writers.count());
         let StoreOptions { has_shared_queue, suppression_key, .. } = options;
-        Ok(Self { inner: Arc::new(Inner { pool, writer, turn, has_shared_queue, suppression_key }) })
+        Ok(Self { inner: Arc::new(Inner { readers, writers, turn, has_shared_queue, suppression_key }) })
     }
 
     /// The database is SQLite, inside this process.
     #[must_use]
     pub fn is_embedded(&self) -> bool {
-        self.inner.writer.is_some()
+        matches!(self.inner.writers, Writers::One(_))
     }
 
     pub(crate) fn pool_state(&self) -> PoolState {
-        let state = self.inner.pool.state();
-        PoolState { connections: state.connections, idle: state.idle_connections, limit: self.inner.pool.max_size() }
+        let of = |pool: &Pool<Opener>| {
+            let state = pool.state();
+            PoolState { connections: state.connections, idle: state.idle_connections, limit: pool.max_size() }
+        };
+        let readers = of(&self.inner.readers);
+        let Writers::Several(writers) = &self.inner.writers else { return readers };
+        let writers = of(writers);
+        PoolState {
+            connections: readers.connections + writers.connections,
+            idle: readers.idle + writers.idle,
+            limit: readers.limit + writers.limit,
+        }
     }
 
     pub(crate) fn notes_unpushed(&self) -> bool {
@@ -118,47 +134,81 @@ impl Store {
         Workspace { store: self.clone(), id }
     }
 
-    /// Runs queries that only read. Never speak to a peer inside.
+    /// Runs queries that only read. Never speak to a peer inside. On PostgreSQL they begin again when their connection is lost.
     ///
     /// # Errors
     /// Whatever the closure returns, and a lost connection.
     pub async fn read<T, F>(&self, work: F) -> StoreResult<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut AnyConn) -> StoreResult<T> + Send + 'static,
+        F: FnOnce(&mut AnyConn) -> StoreResult<T> + Clone + Send + 'static,
     {
         let inner = Arc::clone(&self.inner);
         blocking(move || {
-            let mut conn = inner.pool.get().map_err(|e| StoreError::Connect(e.to_string()))?;
-            work(&mut conn)
-        })
-        .await
-    }
-
-    /// Runs the closure in one transaction: committed when it returns `Ok`, rolled back otherwise.
-    ///
-    /// # Errors
-    /// Whatever the closure returns, a failed commit, and a lost connection.
-    pub async fn write<T, F>(&self, work: F) -> StoreResult<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut AnyConn) -> StoreResult<T> + Send + 'static,
-    {
-        let _turn = self.inner.turn.acquire().await.map_err(|_| StoreError::Stopped)?;
-        let inner = Arc::clone(&self.inner);
-        blocking(move || match &inner.writer {
-            // A panic in a closure rolls its transaction back; the connection itself stays good.
-            Some(writer) => in_transaction(&mut writer.lock().unwrap_or_else(PoisonError::into_inner), work),
-            None => {
-                let mut conn = inner.pool.get().map_err(|e| StoreError::Connect(e.to_string()))?;
-                in_transaction(&mut conn, work)
+            let mut pooled = pool::borrow(&inner.readers)?;
+            if let Writers::One(_) = inner.writers {
+                return work(&mut pooled.conn);
+            }
+            match work.clone()(&mut pooled.conn) {
+                Err(error) if pooled.died_of(&error) => {
+                    drop(pooled);
+                    work(&mut pool::borrow_alive(&inner.readers)?.conn)
+                }
+                done => done,
             }
         })
         .await
     }
 
-    /// As [`Store::write`], for a transaction of many rows that can be told again from its start: PostgreSQL may choose it to give way to
-    /// another (SQLSTATE 40001, 40P01), and then it is.
+    /// As [`Store::read`], for what goes through many rows on purpose: PostgreSQL ends it later.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub async fn read_long<T, F>(&self, work: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut AnyConn) -> StoreResult<T> + Clone + Send + 'static,
+    {
+        self.read(move |conn| match conn {
+            AnyConn::Lite(_) => work(conn),
+            AnyConn::Pg(_) => conn.transaction(|conn| {
+                take_time(conn)?;
+                work(conn)
+            }),
+        })
+        .await
+    }
+
+    /// Runs the closure in one transaction: committed when it returns `Ok`, rolled back otherwise. PostgreSQL may choose it to give way to
+    /// another, or the connection may be lost: then it is run again, or its end is found out, so that it is done once.
+    ///
+    /// # Errors
+    /// Whatever the closure returns, a failed commit, and a database that stays away.
+    pub async fn write<T, F>(&self, work: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut AnyConn) -> StoreResult<T> + Clone + Send + 'static,
+    {
+        self.write_again(move |conn| work.clone()(conn)).await
+    }
+
+    /// As [`Store::write`], for what may take minutes: PostgreSQL ends it later.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_long<T, F>(&self, work: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut AnyConn) -> StoreResult<T> + Clone + Send + 'static,
+    {
+        self.write(move |conn| {
+            take_time(conn)?;
+            work(conn)
+        })
+        .await
+    }
+
+    /// As [`Store::write`], for a closure that would be dear to copy: it can be told again from its start.
     ///
     /// # Errors
     /// As [`Store::write`].
@@ -169,18 +219,12 @@ impl Store {
     {
         let _turn = self.inner.turn.acquire().await.map_err(|_| StoreError::Stopped)?;
         let inner = Arc::clone(&self.inner);
-        blocking(move || match &inner.writer {
-            Some(writer) => in_transaction(&mut writer.lock().unwrap_or_else(PoisonError::into_inner), work),
-            None => {
-                let mut conn = inner.pool.get().map_err(|e| StoreError::Connect(e.to_string()))?;
-                for _ in 0..MOST_GIVING_WAY {
-                    match in_transaction(&mut conn, &mut work) {
-                        Err(error) if error.gave_way() => tracing::debug!(%error, "a transaction gave way to another"),
-                        done => return done,
-                    }
-                }
-                in_transaction(&mut conn, &mut work)
+        blocking(move || match &inner.writers {
+            // A panic in a closure rolls its transaction back; the connection itself stays good.
+            Writers::One(writer) => {
+                transaction::on_writer(&mut writer.lock().unwrap_or_else(PoisonError::into_inner), work)
             }
+            Writers::Several(pool) => transaction::on_server(pool, &mut work),
         })
         .await
     }
@@ -201,26 +245,26 @@ impl Store {
     pub async fn redo_migrations(&self) -> StoreResult<()> {
         let inner = Arc::clone(&self.inner);
         blocking(move || {
-            let mut conn = inner.pool.get().map_err(|e| StoreError::Connect(e.to_string()))?;
-            migrate::down(&mut conn)?;
-            migrate::up(&mut conn).map(|_| ())
+            let mut pooled = pool::borrow(&inner.readers)?;
+            migrate::down(&mut pooled.conn)?;
+            migrate::up(&mut pooled.conn).map(|_| ())
         })
         .await
     }
 }
 
-fn in_transaction<T>(conn: &mut AnyConn, work: impl FnOnce(&mut AnyConn) -> StoreResult<T>) -> StoreResult<T> {
-    conn.transaction(|conn| {
-        take_write_lock(conn)?;
-        work(conn)
-    })
+impl Writers {
+    fn count(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Several(pool) => pool.max_size() as usize,
+        }
+    }
 }
 
-/// SQLite refuses, without waiting, to let a transaction write that read before another process wrote (a command line tool
-/// beside the server). One that begins by writing waits for its turn instead; this write changes no row.
-fn take_write_lock(conn: &mut AnyConn) -> QueryResult<()> {
-    if let AnyConn::Lite(lite) = conn {
-        diesel::update(instance::table.filter(instance::key.eq(""))).set(instance::value.eq("")).execute(lite)?;
+fn take_time(conn: &mut AnyConn) -> StoreResult<()> {
+    if let AnyConn::Pg(pg) = conn {
+        postgres::take_time(pg)?;
     }
     Ok(())
 }
@@ -253,18 +297,36 @@ impl Workspace {
     pub(crate) async fn read<T, F>(&self, work: F) -> StoreResult<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut AnyConn, WorkspaceId) -> StoreResult<T> + Send + 'static,
+        F: FnOnce(&mut AnyConn, WorkspaceId) -> StoreResult<T> + Clone + Send + 'static,
     {
         let id = self.id;
         self.store.read(move |conn| work(conn, id)).await
     }
 
+    pub(crate) async fn read_long<T, F>(&self, work: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut AnyConn, WorkspaceId) -> StoreResult<T> + Clone + Send + 'static,
+    {
+        let id = self.id;
+        self.store.read_long(move |conn| work(conn, id)).await
+    }
+
     pub(crate) async fn write<T, F>(&self, work: F) -> StoreResult<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut AnyConn, WorkspaceId) -> StoreResult<T> + Send + 'static,
+        F: FnOnce(&mut AnyConn, WorkspaceId) -> StoreResult<T> + Clone + Send + 'static,
     {
         let id = self.id;
         self.store.write(move |conn| work(conn, id)).await
+    }
+
+    pub(crate) async fn write_long<T, F>(&self, work: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut AnyConn, WorkspaceId) -> StoreResult<T> + Clone + Send + 'static,
+    {
+        let id = self.id;
+        self.store.write_long(move |conn| work(conn, id)).await
     }
 }

@@ -1,6 +1,8 @@
 //! Subscribers, as the pages read them.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use tidings_domain::{DeliveryState, SubscriberStatus, SubscriptionStatus, UnixMs};
 
 use crate::schema::{campaigns, deliveries, lists, subscribers, subscriptions};
@@ -200,7 +202,7 @@ fn received(conn: &mut AnyConn, ws: WorkspaceId, id: SubscriberId) -> StoreResul
     let rows: Vec<Row> = deliveries::table
         .filter(deliveries::campaign_id.eq_any(ids))
         .filter(deliveries::subscriber_id.eq(id))
-        .filter(deliveries::kind.eq(0))
+        .filter(sql::<Bool>("kind = 0"))
         .order(deliveries::campaign_id.desc())
         .select((
             deliveries::id,

@@ -10,7 +10,7 @@ use crate::suppressions::{Cause, add};
 use crate::words::{Code, Db};
 use crate::{
     AnyConn, CampaignId, DeliveryId, ListId, NewSuppression, Scope, Store, StoreResult, SubscriberId, SuppressionKey,
-    WorkspaceId,
+    WorkspaceId, kept_recipients,
 };
 
 /// What somebody leaves.
@@ -108,7 +108,17 @@ impl Known {
             deliveries::subscriber_id,
         );
         let row: Option<Row> = deliveries::table.find(delivery).select(columns).first(conn).optional()?;
-        let Some((workspace, campaign, kind, recipient, subscriber)) = row else { return Ok(None) };
+        let Some((workspace, campaign, kind, recipient, subscriber)) = row else {
+            // However old the mail: who got it is kept when its row is gone.
+            return Ok(kept_recipients::find(conn, delivery)?.map(|kept| Self {
+                delivery,
+                workspace: kept.workspace,
+                campaign: kept.campaign,
+                kind: DeliveryKind::Campaign,
+                recipient: kept.recipient,
+                subscriber: Some(kept.subscriber),
+            }));
+        };
         // Deleted and imported again he is another row with the same address.
         let subscriber = match subscriber {
             Some(id) => Some(id),

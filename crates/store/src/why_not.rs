@@ -1,8 +1,11 @@
 //! "Why did this person get nothing?": the one fact that decides, found by the same rules as sending.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use tidings_domain::{DeliveryState, Lane, SkipReason, SubscriberStatus, SubscriptionStatus, UnixMs, Word};
 
+use crate::ledger::months::in_month_of;
 use crate::schema::{campaign_lists, campaigns, deliveries, fanouts, subscribers, subscriptions, suppressions};
 use crate::stops::{Hits, Stops};
 use crate::words::{Code, Db};
@@ -126,10 +129,10 @@ impl Person {
 type LedgerRow = (Code<DeliveryState>, Option<String>, Option<String>, i64);
 
 fn row_of(conn: &mut AnyConn, campaign: CampaignId, person: SubscriberId) -> StoreResult<Option<LedgerRow>> {
-    Ok(deliveries::table
+    Ok(in_month_of(conn, campaign)?
         .filter(deliveries::campaign_id.eq(campaign))
         .filter(deliveries::subscriber_id.eq(person))
-        .filter(deliveries::kind.eq(0))
+        .filter(sql::<Bool>("kind = 0"))
         .select((deliveries::state, deliveries::reason, deliveries::reply, deliveries::updated_at_ms))
         .first(conn)
         .optional()?)

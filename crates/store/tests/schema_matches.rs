@@ -86,7 +86,8 @@ async fn postgres(store: &Store) -> Columns {
         store,
         "SELECT CAST(table_name AS text) AS t, CAST(column_name AS text) AS c, CAST(data_type AS text) AS kind, \
          is_nullable = 'YES' AS nullable FROM information_schema.columns \
-         WHERE table_schema = current_schema() AND table_name <> '__diesel_schema_migrations'",
+         WHERE table_schema = current_schema() AND table_name <> '__diesel_schema_migrations' \
+         AND NOT (SELECT relispartition FROM pg_class WHERE oid = to_regclass(quote_ident(table_name)))",
     )
     .await
 }

@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use rand::Rng;
@@ -54,6 +56,34 @@ impl TestDatabase {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where PostgreSQL listens, for a proxy before it.
+    ///
+    /// # Panics
+    /// It is SQLite, or the server has a name that is no loopback address.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        let (_, place, _) = self.pieces();
+        place.replace("localhost", "127.0.0.1").parse().unwrap_or_else(|_| panic!("{place} is no address with a port"))
+    }
+
+    /// The same database by another way.
+    ///
+    /// # Panics
+    /// It is SQLite.
+    #[must_use]
+    pub fn url_through(&self, address: SocketAddr) -> String {
+        let (before, _, after) = self.pieces();
+        format!("{before}{address}{after}")
+    }
+
+    /// The URL, with host and port apart.
+    fn pieces(&self) -> (&str, &str, &str) {
+        let start = self.url.find("://").expect("a URL of PostgreSQL") + 3;
+        let end = self.url[start..].find('/').map_or(self.url.len(), |n| start + n);
+        let start = self.url[start..end].rfind('@').map_or(start, |n| start + n + 1);
+        (&self.url[..start], &self.url[start..end], &self.url[end..])
     }
 
     /// Runs statements behind the program's back.

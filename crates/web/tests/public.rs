@@ -64,7 +64,7 @@ async fn world(database: TestDatabase) -> World {
     let version = workspace.campaign_head(campaign).await.expect("a draft").version;
     let launch = Launch { content: frozen(), route: None, expected_version: version, by: "a".into() };
     assert!(matches!(workspace.launch(campaign, launch, NOW).await.expect("launches"), Launched::Yes { .. }));
-    while let FanOut::Chunk { .. } = store.fan_out(campaign, 100, NOW).await.expect("fans out") {}
+    while let FanOut::Chunk { .. } = store.fan_out(campaign, 100, NOW).await.expect("fans out").0 {}
     store.save_domain_providers(vec![("example.org".into(), "example".into())], UnixMs(i64::MAX)).await.expect("saves");
     let jobs = store.queue_pending(campaign, 10, NOW).await.expect("queues");
     let config = WebConfig::new("https://mail.acme.example", "/nowhere");

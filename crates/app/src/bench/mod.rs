@@ -2,8 +2,10 @@
 
 mod bounces;
 mod crash;
+mod fan_out;
 mod import;
 mod intake;
+mod pages;
 mod process;
 mod send;
 mod served;
@@ -20,6 +22,10 @@ pub enum BenchCommand {
     Send(send::SendArguments),
     /// Import generated subscribers into SQLite, beside the sqlite3 shell.
     Import(import::ImportArguments),
+    /// Make the rows and jobs of a campaign: how long from Queuing to Queued, beside the floor of the same run.
+    FanOut(fan_out::FanOutArguments),
+    /// Build millions of subscribers and deliveries in PostgreSQL, and measure the pages over HTTP.
+    Pages(pages::PagesArguments),
     /// Kill the server in the middle of a campaign, many times, and compare the ledger with what was accepted.
     Crash(crash::CrashArguments),
     /// Bring bounces in by SMTP, with or without kills: mails a second, memory, and that nothing answered with 250 is lost.
@@ -37,6 +43,8 @@ pub async fn run(command: BenchCommand) -> anyhow::Result<ExitCode> {
     match command {
         BenchCommand::Send(arguments) => send::run(arguments).await,
         BenchCommand::Import(arguments) => import::run(arguments).await,
+        BenchCommand::FanOut(arguments) => fan_out::run(arguments).await,
+        BenchCommand::Pages(arguments) => pages::run(arguments).await,
         BenchCommand::Crash(arguments) => crash::run(arguments).await,
         BenchCommand::Intake(arguments) => intake::run(arguments).await,
         BenchCommand::Bounces(arguments) => bounces::run(arguments).await,

@@ -13,14 +13,15 @@ use tidings_delivery::{
     Connection, Envelope, Offer, ProviderTable, Resolver, ResolverOptions, Session, Target, TlsClients, TlsPolicy,
 };
 use tidings_domain::{CampaignState, Outcome, RouteKind, RouteTls, UnixMs};
-use tidings_queue::{Queue, QueueOptions};
-use tidings_store::{CampaignDetails, CampaignId, NewRoute, Store, StoreOptions};
+use tidings_queue::Queue;
+use tidings_store::{CampaignDetails, CampaignId, NewRoute, Store};
 use tidings_worker::import::{FileImport, Importer, finish_import, start_from_file};
 use tidings_worker::{
     Dispatcher, DispatcherOptions, Looping, Sender, SenderOptions, SenderParts, SiteOptions, Step, TargetOptions, now,
 };
 use tokio_util::sync::CancellationToken;
 
+use super::fan_out::{open_queue, open_store};
 use super::process::{cpu_time, peak_memory_mib};
 use super::sink::SinkProcess;
 use crate::scene;
@@ -39,7 +40,16 @@ pub struct SendArguments {
     /// Rewrite links and add the open pixel.
     #[arg(long)]
     track: bool,
+    /// Send the same once more through PostgreSQL (a database, empty and its own) and Redis, and compare.
+    #[arg(long, requires = "redis")]
+    database: Option<String>,
+    /// A Redis of its own.
+    #[arg(long, requires = "database")]
+    redis: Option<String>,
 }
+
+/// Through PostgreSQL and Redis a message costs us at most so many times what it costs embedded.
+const SERVERS_TARGET: f64 = 1.5;
 
 pub async fn run(arguments: SendArguments) -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir().context("a temporary folder")?;
@@ -49,14 +59,20 @@ pub async fn run(arguments: SendArguments) -> anyhow::Result<ExitCode> {
         arguments.messages, arguments.connections
     );
     let floor = floor(sink.address, arguments.connections, arguments.messages).await?;
-    let bench = Bench::prepare(folder.path(), &sink, &arguments).await?;
+    let bench = Bench::prepare(folder.path(), &sink, &arguments, None).await?;
     let ready = peak_memory_mib()?;
     let sent = bench.send().await?;
     let peak = peak_memory_mib()?;
-    let accepted = sink.finish().await?;
     print!("{}", report(&arguments, &floor, &sent, ready, peak));
-    let expected = u64::from(arguments.messages) * 2;
-    println!("the sink accepted {accepted} of {expected} (floor and campaign)");
+    let mut rounds = 2;
+    if let (Some(database), Some(redis)) = (&arguments.database, &arguments.redis) {
+        let bench = Bench::prepare(folder.path(), &sink, &arguments, Some((database, redis))).await?;
+        print!("{}", report_servers(&arguments, &sent, &bench.send().await?));
+        rounds += 1;
+    }
+    let accepted = sink.finish().await?;
+    let expected = u64::from(arguments.messages) * rounds;
+    println!("the sink accepted {accepted} of {expected} (floor and campaigns)");
     Ok(if accepted == expected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -88,6 +104,17 @@ fn report(arguments: &SendArguments, floor: &Used, sent: &Used, ready: f64, peak
     out
 }
 
+fn report_servers(arguments: &SendArguments, embedded: &Used, servers: &Used) -> String {
+    let n = arguments.messages;
+    let ratio = servers.cpu_ms_each(n) / embedded.cpu_ms_each(n).max(0.001);
+    format!(
+        "{:<28}{:>14.0}{:>22.3}\nratio to the embedded campaign: {ratio:.2} in our CPU (at most {SERVERS_TARGET} is asked for; the servers' own is not in it)\n",
+        "PostgreSQL and Redis",
+        servers.a_second(n),
+        servers.cpu_ms_each(n)
+    )
+}
+
 struct Bench {
     store: Store,
     queue: Queue,
@@ -99,8 +126,13 @@ struct Bench {
 
 impl Bench {
     /// Everything up to Queued: not measured.
-    async fn prepare(folder: &Path, sink: &SinkProcess, arguments: &SendArguments) -> anyhow::Result<Self> {
-        let store = Store::open(&folder.join("bench.sqlite3").to_string_lossy(), StoreOptions::default()).await?;
+    async fn prepare(
+        folder: &Path,
+        sink: &SinkProcess,
+        arguments: &SendArguments,
+        servers: Option<(&str, &str)>,
+    ) -> anyhow::Result<Self> {
+        let store = open_store(folder, servers.map(|(database, _)| database)).await?;
         let file = folder.join("people.csv");
         write_people(&file, arguments.messages)?;
         let route = NewRoute {
@@ -139,7 +171,7 @@ impl Bench {
         scene::launch(&scene, campaign, "Bench").await?;
         let table = Arc::new(ProviderTable::builtin()?);
         let resolver = Resolver::new(ResolverOptions::default(), Arc::clone(&table))?;
-        let queue = Queue::embedded(QueueOptions::default());
+        let queue = open_queue(servers.map(|(_, redis)| redis), "bench-send").await?;
         let bench = Self { store, queue, resolver, table, campaign, connections: arguments.connections };
         let mut dispatcher = bench.dispatcher();
         while bench.state().await? == CampaignState::Queuing {

@@ -1,6 +1,7 @@
 use diesel::prelude::*;
 use tidings_domain::{CampaignState, CampaignTransition, DeliveryState, UnixMs};
 
+use super::months::Span;
 use super::{SYSTEM_ACTOR, counts, events};
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::{campaigns, fanouts};
@@ -197,10 +198,12 @@ const fn is_bounce(state: DeliveryState) -> bool {
 fixed_sql!(
     /// Reads the index of open rows only. `state < 10` is `DeliveryState::is_terminal`, in words that the index knows.
     FirstOpenRow -> diesel::sql_types::BigInt,
-    "SELECT id FROM deliveries WHERE campaign_id = ? AND state < 10 AND kind = 0 LIMIT 1"
+    "SELECT id FROM deliveries WHERE campaign_id = ? AND id BETWEEN ? AND ? AND state < 10 AND kind = 0 LIMIT 1"
 );
 
 fn has_open_rows(conn: &mut AnyConn, id: CampaignId) -> StoreResult<bool> {
-    let found: Vec<i64> = crate::connection::on!(conn, |c| Fixed::<FirstOpenRow>::new([Bind::Int(id.0)]).load(c))?;
+    let [first, last] = Span::of(conn, id)?.binds();
+    let binds = [Bind::Int(id.0), first, last];
+    let found: Vec<i64> = crate::connection::on!(conn, |c| Fixed::<FirstOpenRow>::new(binds).load(c))?;
     Ok(!found.is_empty())
 }

@@ -4,6 +4,7 @@ use tidings_domain::{CampaignState, CampaignTransition, UnixMs};
 
 use super::campaign::{self, Applied};
 use super::counts::{self, Deltas, Owner};
+use super::months::Span;
 use super::step::Step;
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
@@ -73,23 +74,40 @@ impl Store {
     }
 }
 
+macro_rules! cancelled_text {
+    ($months:literal, $month:literal) => {
+        concat!(
+            "SELECT c.id FROM campaigns c ",
+            $months,
+            " WHERE c.state = 'cancelled' AND EXISTS (SELECT 1 FROM deliveries d \
+             WHERE d.campaign_id = c.id AND d.state IN (0, 1, 3) AND d.state < 10 AND d.kind = 0",
+            $month,
+            ") ORDER BY c.id LIMIT ?"
+        )
+    };
+}
+
 fixed_sql!(CancelledWithRows -> BigInt,
-    "SELECT c.id FROM campaigns c WHERE c.state = 'cancelled' AND EXISTS (SELECT 1 FROM deliveries d \
-     WHERE d.campaign_id = c.id AND d.state IN (0, 1, 3) AND d.state < 10 AND d.kind = 0) ORDER BY c.id LIMIT ?");
+    lite: cancelled_text!("", ""),
+    pg: cancelled_text!("LEFT JOIN fanouts f ON f.campaign_id = c.id",
+        " AND d.id >= COALESCE(f.ledger_month, 0) << 40 AND d.id < (COALESCE(f.ledger_month, 0) + 1) << 40"));
 
 fixed_sql!(CancelRows -> BigInt,
     "UPDATE deliveries SET state = ?, next_at_ms = NULL, updated_at_ms = ? WHERE +state = ? AND id IN \
-     (SELECT id FROM deliveries WHERE campaign_id = ? AND state = ? AND state < 10 AND kind = 0 ORDER BY id LIMIT ?) \
+     (SELECT id FROM deliveries WHERE campaign_id = ? AND id BETWEEN ? AND ? AND state = ? AND state < 10 AND kind = 0 ORDER BY id LIMIT ?) \
      RETURNING provider_id");
 
 /// The provider of each row that took the step.
 fn cancel_step(conn: &mut AnyConn, id: CampaignId, step: Step, limit: i64, now: UnixMs) -> StoreResult<Vec<i64>> {
     let from = i64::from(step.from().code());
+    let [first, last] = Span::of(conn, id)?.binds();
     let binds = [
         Bind::Int(i64::from(step.to().code())),
         Bind::Int(now.0),
         Bind::Int(from),
         Bind::Int(id.0),
+        first,
+        last,
         Bind::Int(from),
         Bind::Int(limit),
     ];

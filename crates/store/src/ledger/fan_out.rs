@@ -1,16 +1,21 @@
+use std::sync::Arc;
+
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, SmallInt, Text};
-use tidings_domain::{CampaignState, DeliveryState, UnixMs, Word};
+use tidings_domain::{CampaignState, DeliveryState, Lane, UnixMs, Word};
 
 use super::campaign;
 use super::counts::{self, Deltas, Owner};
-use super::special;
+use super::months::Month;
+use super::queueing::QueuedJob;
+use super::{providers, special, unpushed};
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::{campaign_lists, campaigns, fanouts};
 use crate::words::Code;
 use crate::{
-    AnyConn, CampaignId, ListId, ProviderId, RevisionId, Store, StoreError, StoreResult, SuppressionKey, WorkspaceId,
+    AnyConn, CampaignId, DeliveryId, ListId, ProviderId, RevisionId, RouteId, Store, StoreError, StoreResult,
+    SuppressionKey, WorkspaceId,
 };
 
 /// What one step of fan-out came to.
@@ -26,42 +31,42 @@ pub enum FanOut {
 
 impl Store {
     /// Writes the next part of a campaign's audience into the ledger (C1): rows, counters and cursor in one transaction, so
-    /// that a kill at any point repeats nothing and leaves nothing out. `rows` bounds what is read of each included list.
+    /// that a kill at any point repeats nothing and leaves nothing out. `rows` bounds what is read of each included list. Rows whose
+    /// domain's provider is known are queued at once: their jobs are for the queue, as those of [`Store::queue_pending`].
     ///
     /// # Errors
     /// The transaction could not be committed; the cursor has not moved.
-    pub async fn fan_out(&self, campaign: CampaignId, rows: i64, now: UnixMs) -> StoreResult<FanOut> {
-        let key = self.suppression_key();
-        self.write_again(move |conn| fan_out(conn, campaign, rows, key, now)).await
+    pub async fn fan_out(&self, campaign: CampaignId, rows: i64, now: UnixMs) -> StoreResult<(FanOut, Vec<QueuedJob>)> {
+        let chunk = Chunk { rows, key: self.suppression_key(), notes: self.notes_unpushed(), now };
+        self.write_again(move |conn| fan_out(conn, campaign, chunk)).await
     }
 }
 
-fn fan_out(conn: &mut AnyConn, id: CampaignId, rows: i64, key: SuppressionKey, now: UnixMs) -> StoreResult<FanOut> {
+/// What one step may do.
+#[derive(Clone, Copy)]
+struct Chunk {
+    rows: i64,
+    key: SuppressionKey,
+    /// Jobs are noted until they are pushed.
+    notes: bool,
+    now: UnixMs,
+}
+
+fn fan_out(conn: &mut AnyConn, id: CampaignId, chunk: Chunk) -> StoreResult<(FanOut, Vec<QueuedJob>)> {
     match campaign::lock(conn, id)? {
         Some(standing) if standing.state == CampaignState::Queuing => {}
-        _ => return Ok(FanOut::NotQueuing),
+        _ => return Ok((FanOut::NotQueuing, Vec::new())),
     }
     let progress = Progress::load(conn, id)?;
     if progress.done {
-        return finished(conn, id);
+        return Ok((finished(conn, id)?, Vec::new()));
     }
-    let upper = progress.next_bound(conn, rows)?;
-    let inserted = progress.insert(conn, upper, key, now)?;
-    let duplicates = progress.count_duplicates(conn, upper)?;
-    let done = upper >= progress.last;
-    diesel::update(fanouts::table.find(id))
-        .set((
-            fanouts::cursor_subscriber_id.eq(upper),
-            fanouts::duplicates.eq(fanouts::duplicates + duplicates),
-            fanouts::done.eq(done),
-        ))
-        .execute(conn)?;
-    if !done {
-        return Ok(FanOut::Chunk { rows: inserted });
+    let upper = progress.next_bound(conn, chunk.rows)?;
+    let (rows, jobs) = progress.insert(conn, upper, chunk)?;
+    if chunk.notes {
+        unpushed::note(conn, &jobs)?;
     }
-    let total = counts::total(conn, id, |_| true)?;
-    diesel::update(campaigns::table.find(id)).set(campaigns::audience_total.eq(total)).execute(conn)?;
-    finished(conn, id)
+    Ok((progress.advance(conn, upper, rows)?, jobs))
 }
 
 fn finished(conn: &mut AnyConn, id: CampaignId) -> StoreResult<FanOut> {
@@ -75,6 +80,8 @@ struct Progress {
     campaign: CampaignId,
     workspace: WorkspaceId,
     revision: RevisionId,
+    route: Option<RouteId>,
+    month: Month,
     /// Subscribers up to and with this id have their rows.
     cursor: i64,
     /// Frozen at launch.
@@ -85,7 +92,8 @@ struct Progress {
 
 impl Progress {
     fn load(conn: &mut AnyConn, campaign: CampaignId) -> StoreResult<Self> {
-        let (workspace, cursor, last, done, revision): (_, _, _, _, Option<RevisionId>) = fanouts::table
+        type Row = (WorkspaceId, i64, i64, bool, Option<RevisionId>, Option<RouteId>, i64);
+        let (workspace, cursor, last, done, revision, route, month): Row = fanouts::table
             .inner_join(campaigns::table.on(campaigns::id.eq(fanouts::campaign_id)))
             .filter(fanouts::campaign_id.eq(campaign))
             .select((
@@ -94,6 +102,8 @@ impl Progress {
                 fanouts::last_subscriber_id,
                 fanouts::done,
                 campaigns::revision_id,
+                campaigns::route_id,
+                fanouts::ledger_month,
             ))
             .first(conn)?;
         let revision = revision.ok_or_else(|| StoreError::Corrupt(format!("campaign {campaign} has no revision")))?;
@@ -102,7 +112,8 @@ impl Progress {
             .filter(campaign_lists::role.eq("include"))
             .select(campaign_lists::list_id)
             .load(conn)?;
-        Ok(Self { campaign, workspace, revision, cursor, last, done, included })
+        let month = Month(month);
+        Ok(Self { campaign, workspace, revision, route, month, cursor, last, done, included })
     }
 
     /// The subscriber id up to which no included list has more than `rows` subscriptions. Each list is read in its own
@@ -119,7 +130,36 @@ impl Progress {
         Ok(bound)
     }
 
-    fn insert(&self, conn: &mut AnyConn, upper: i64, key: SuppressionKey, now: UnixMs) -> StoreResult<i64> {
+    /// Returns how many rows are new, and the jobs of those that are queued.
+    fn insert(&self, conn: &mut AnyConn, upper: i64, chunk: Chunk) -> StoreResult<(i64, Vec<QueuedJob>)> {
+        let place = (self.workspace, self.campaign);
+        // Entries of other kinds and scopes are looked up after the INSERT: until then no row may be queued.
+        let is_special = special::asks(conn, self.workspace, chunk.key, chunk.now)?;
+        let known_until = if is_special { UnixMs(i64::MAX) } else { chunk.now };
+        let mut rows: Vec<NewRow> = self.insert_rows(conn, upper, known_until, chunk.now)?;
+        let mut deltas = Deltas::default();
+        for (_, state, provider, reason) in &rows {
+            deltas.add(self.owner(*provider), state.0, reason.as_deref().unwrap_or_default(), 1);
+        }
+        if is_special {
+            for (reason, n) in special::skip_pending(conn, place, (self.cursor, upper), chunk.key, chunk.now)? {
+                deltas.add(self.owner(ProviderId(0)), DeliveryState::Pending, "", -n);
+                deltas.add(self.owner(ProviderId(0)), DeliveryState::Skipped, reason.as_str(), n);
+            }
+        }
+        deltas.write(conn)?;
+        let inserted = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        rows.retain(|(_, state, ..)| state.0 == DeliveryState::Queued);
+        Ok((inserted, self.jobs(conn, rows)?))
+    }
+
+    fn insert_rows(
+        &self,
+        conn: &mut AnyConn,
+        upper: i64,
+        known_until: UnixMs,
+        now: UnixMs,
+    ) -> StoreResult<Vec<NewRow>> {
         let binds = [
             Bind::Int(self.campaign.0),
             Bind::Int(self.cursor),
@@ -129,26 +169,56 @@ impl Progress {
             Bind::Int(self.campaign.0),
             Bind::Int(self.cursor),
             Bind::Int(upper),
+            Bind::Int(self.cursor),
+            Bind::Int(upper),
+            Bind::Int(self.month.base()),
             Bind::Int(self.campaign.0),
             Bind::Int(self.revision.0),
             Bind::Int(now.0),
+            Bind::Int(known_until.0),
         ];
-        let groups: Vec<(Code<DeliveryState>, Option<String>, i64)> =
-            on!(conn, |c| Fixed::<InsertRows>::new(binds).load(c))?;
-        let owner = Owner { workspace: self.workspace, campaign: self.campaign, provider: ProviderId(0) };
-        let mut deltas = Deltas::default();
-        let mut inserted = 0;
-        for (state, reason, n) in groups {
-            deltas.add(owner, state.0, reason.as_deref().unwrap_or_default(), n);
-            inserted += n;
+        Ok(on!(conn, |c| Fixed::<InsertRows>::new(binds).load(c))?)
+    }
+
+    fn owner(&self, provider: ProviderId) -> Owner {
+        Owner { workspace: self.workspace, campaign: self.campaign, provider }
+    }
+
+    /// In the order of the rows' numbers.
+    fn jobs(&self, conn: &mut AnyConn, mut rows: Vec<NewRow>) -> StoreResult<Vec<QueuedJob>> {
+        rows.sort_unstable_by_key(|row| row.0);
+        let names = providers::names(conn, rows.iter().map(|row| row.2))?;
+        let job = |(delivery, _, provider, _): NewRow| {
+            let provider = Arc::clone(names.get(&provider)?);
+            Some(QueuedJob {
+                delivery,
+                campaign: self.campaign,
+                attempt: 0,
+                lane: Lane::Bulk,
+                provider,
+                route: self.route,
+            })
+        };
+        Ok(rows.into_iter().filter_map(job).collect())
+    }
+
+    /// Moves the cursor; at the end the audience is frozen.
+    fn advance(&self, conn: &mut AnyConn, upper: i64, rows: i64) -> StoreResult<FanOut> {
+        let duplicates = self.count_duplicates(conn, upper)?;
+        let done = upper >= self.last;
+        diesel::update(fanouts::table.find(self.campaign))
+            .set((
+                fanouts::cursor_subscriber_id.eq(upper),
+                fanouts::duplicates.eq(fanouts::duplicates + duplicates),
+                fanouts::done.eq(done),
+            ))
+            .execute(conn)?;
+        if !done {
+            return Ok(FanOut::Chunk { rows });
         }
-        let place = (self.workspace, self.campaign);
-        for (reason, n) in special::skip_pending(conn, place, (self.cursor, upper), key, now)? {
-            deltas.add(owner, DeliveryState::Pending, "", -n);
-            deltas.add(owner, DeliveryState::Skipped, reason.as_str(), n);
-        }
-        deltas.write(conn)?;
-        Ok(inserted)
+        let total = counts::total(conn, self.campaign, |_| true)?;
+        diesel::update(campaigns::table.find(self.campaign)).set(campaigns::audience_total.eq(total)).execute(conn)?;
+        finished(conn, self.campaign)
     }
 
     /// Active subscriptions beyond the first of the same person.
@@ -179,11 +249,11 @@ fixed_sql!(CountDuplicates -> BigInt,
 /// excluded, then suppressed by address, by domain, by what is known of the mailbox. They are the words of `SkipReason`.
 /// Entries of other kinds and scopes come after the INSERT, in `special`.
 /// Materialized, or a planner copies `why` into both places that read it, and looks everything up twice; the exclusion
-/// repeats the range, or PostgreSQL reads every excluded list whole for each chunk.
+/// and the subscribers repeat the range, or PostgreSQL reads every excluded list, and all subscribers, for each chunk.
 macro_rules! judged {
-    () => {
+    ($subscriber:literal) => {
         concat!(
-            "WITH a AS MATERIALIZED (SELECT s.workspace_id, s.id, s.email, CASE \
+            "WITH a AS MATERIALIZED (SELECT s.workspace_id, s.id, s.email, s.domain, CASE \
                WHEN EXISTS (SELECT 1 FROM campaign_lists el JOIN subscriptions e ON e.list_id = el.list_id \
                             WHERE el.campaign_id = ? AND el.role = 'exclude' AND e.subscriber_id = s.id \
                             AND e.status = 'subscribed' AND e.subscriber_id > ? AND e.subscriber_id <= ?) THEN 'excluded' \
@@ -198,22 +268,41 @@ macro_rules! judged {
                   WHEN 'on_hold' THEN 'on_hold' END) END AS why \
              FROM (SELECT DISTINCT u.subscriber_id AS id FROM ",
             members!(),
-            ") m JOIN subscribers s ON s.id = m.id)"
+            ") m JOIN subscribers s ON s.id = m.id AND ",
+            $subscriber,
+            " > ? AND ",
+            $subscriber,
+            " <= ?)"
         )
     };
 }
 
+/// A row is queued at once when its domain's provider is known for some time yet. `$also` takes the number of the row where the
+/// table does not give it, `$conflict` names the rule where it stands on the whole table.
 macro_rules! insert_text {
-    () => {
-        "INSERT INTO deliveries (workspace_id, campaign_id, revision_id, subscriber_id, recipient, state, updated_at_ms, reason) \
-         SELECT a.workspace_id, CAST(? AS BIGINT), CAST(? AS BIGINT), a.id, a.email, \
-         CASE WHEN a.why IS NULL THEN 0 ELSE 15 END, CAST(? AS BIGINT), a.why FROM a WHERE TRUE ORDER BY a.id \
-         ON CONFLICT (campaign_id, subscriber_id) WHERE kind = 0 DO NOTHING RETURNING state, reason"
+    ($subscriber:literal, $column:literal, $number:literal, $conflict:literal) => {
+        concat!(
+            judged!($subscriber),
+            " INSERT INTO deliveries (",
+            $column,
+            "workspace_id, campaign_id, revision_id, subscriber_id, recipient, provider_id, state, updated_at_ms, reason) SELECT ",
+            $number,
+            "a.workspace_id, CAST(? AS BIGINT), CAST(? AS BIGINT), a.id, a.email, COALESCE(r.provider_id, 0), \
+             CASE WHEN a.why IS NOT NULL THEN 15 WHEN r.provider_id IS NULL THEN 0 ELSE 1 END, CAST(? AS BIGINT), a.why \
+             FROM a LEFT JOIN recipient_domains r ON r.domain = a.domain AND a.why IS NULL AND r.expires_at_ms > ? \
+             WHERE TRUE ORDER BY a.id ON CONFLICT ",
+            $conflict,
+            " DO NOTHING RETURNING id, state, provider_id, reason"
+        )
     };
 }
 
-// SQLite takes no INSERT inside WITH: it returns the rows, one group each.
-fixed_sql!(InsertRows -> (SmallInt, Nullable<Text>, BigInt),
-    lite: concat!(judged!(), " ", insert_text!(), ", 1"),
-    pg: concat!(judged!(), ", i AS (", insert_text!(), ") \
-                 SELECT i.state, i.reason, COUNT(*) FROM i GROUP BY i.state, i.reason"));
+/// Number, state, provider, reason.
+type NewRow = (DeliveryId, Code<DeliveryState>, ProviderId, Option<String>);
+
+fixed_sql!(
+    /// SQLite gives the numbers itself; the month, which is 0 there, is asked for nothing.
+    InsertRows -> (BigInt, SmallInt, BigInt, Nullable<Text>),
+    lite: insert_text!("+s.id", "route_id, ", "NULLIF(?, 0), ", "(campaign_id, subscriber_id) WHERE kind = 0"),
+    pg: insert_text!("s.id", "id, ", "CAST(? AS BIGINT) + nextval('deliveries_number'), ", "")
+);

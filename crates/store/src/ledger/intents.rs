@@ -9,8 +9,8 @@ use tidings_domain::{
 use super::campaign::Standing;
 use super::commit::{Intent, IntentAnswer};
 use super::counts::{Deltas, Owner};
-use super::special;
 use super::step::Step;
+use super::{months, special};
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::deliveries;
@@ -156,7 +156,7 @@ fn unwilling(fact: &Facts) -> Option<SkipReason> {
 
 /// One statement for both backends but for the set of ids, the domain, and PostgreSQL's row locks.
 macro_rules! facts_text {
-    ($domain:literal, $ids:literal, $lock:literal) => {
+    ($domain:literal, $ids:literal, $id:literal, $lock:literal) => {
         concat!(
             "SELECT d.id, d.workspace_id, d.campaign_id, d.provider_id, d.kind, d.state, d.attempt, \
              COALESCE((SELECT x.reason FROM suppressions x WHERE x.workspace_id = d.workspace_id AND x.kind = 'address' \
@@ -168,26 +168,27 @@ macro_rules! facts_text {
                      WHERE cl.campaign_id = d.campaign_id AND cl.role = 'include' \
                      AND u.subscriber_id = d.subscriber_id AND u.status = 'subscribed'), \
              EXISTS (SELECT 1 FROM suppression_specials) \
-             FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber_id WHERE d.id ", $ids, $lock
+             FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber_id WHERE d.id ", $ids, " AND ", $id, " BETWEEN ? AND ?", $lock
         )
     };
 }
 
 fixed_sql!(IntentFacts -> (BigInt, BigInt, BigInt, BigInt, SmallInt, SmallInt, SmallInt, Nullable<Text>, Nullable<Text>, Bool, Bool),
-    lite: facts_text!("substr(d.recipient, instr(d.recipient, '@') + 1)", "IN (SELECT value FROM json_each(?))", ""),
-    pg: facts_text!("split_part(d.recipient, '@', 2)", "= ANY(?)", " ORDER BY d.id FOR UPDATE OF d"));
+    lite: facts_text!("substr(d.recipient, instr(d.recipient, '@') + 1)", "IN (SELECT value FROM json_each(?))", "+d.id", ""),
+    pg: facts_text!("split_part(d.recipient, '@', 2)", "= ANY(?)", "d.id", " ORDER BY d.id FOR UPDATE OF d"));
 
 fn load_facts(conn: &mut AnyConn, intents: &[Intent], now: UnixMs) -> StoreResult<HashMap<DeliveryId, Facts>> {
-    let binds = [Bind::Int(now.0), Bind::Int(now.0), Bind::ids(intents.iter().map(|i| i.delivery.0))];
+    let [ids, first, last] = months::rows(intents.iter().map(|i| i.delivery.0).collect());
+    let binds = [Bind::Int(now.0), Bind::Int(now.0), ids, first, last];
     let rows: Vec<Facts> = on!(conn, |c| Fixed::<IntentFacts>::new(binds).load(c))?;
     Ok(rows.into_iter().map(|fact| (fact.id, fact)).collect())
 }
 
 fixed_sql!(StartRows -> (),
     lite: "UPDATE deliveries SET state = ?, attempt = attempt + 1, first_attempt_at_ms = COALESCE(first_attempt_at_ms, ?), \
-           updated_at_ms = ? WHERE +state = ? AND id IN (SELECT value FROM json_each(?))",
+           updated_at_ms = ? WHERE +state = ? AND id IN (SELECT value FROM json_each(?)) AND +id BETWEEN ? AND ?",
     pg: "UPDATE deliveries SET state = ?, attempt = attempt + 1, first_attempt_at_ms = COALESCE(first_attempt_at_ms, ?), \
-         updated_at_ms = ? WHERE +state = ? AND id = ANY(?)");
+         updated_at_ms = ? WHERE +state = ? AND id = ANY(?) AND id BETWEEN ? AND ?");
 
 /// The intent itself. The rows were read (on PostgreSQL: and locked) in this transaction, so the guard cannot miss.
 fn start(conn: &mut AnyConn, rows: Vec<i64>, now: UnixMs) -> StoreResult<()> {
@@ -196,8 +197,9 @@ fn start(conn: &mut AnyConn, rows: Vec<i64>, now: UnixMs) -> StoreResult<()> {
     }
     let (from, to) = (Step::START.from().code(), Step::START.to().code());
     let expected = rows.len();
+    let [ids, first, last] = months::rows(rows);
     let binds =
-        [Bind::Int(i64::from(to)), Bind::Int(now.0), Bind::Int(now.0), Bind::Int(i64::from(from)), Bind::ids(rows)];
+        [Bind::Int(i64::from(to)), Bind::Int(now.0), Bind::Int(now.0), Bind::Int(i64::from(from)), ids, first, last];
     let moved = on!(conn, |c| Fixed::<StartRows>::new(binds).execute(c))?;
     debug_assert_eq!(moved, expected);
     Ok(())

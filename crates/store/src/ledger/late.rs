@@ -321,7 +321,8 @@ impl Store {
             let id = finding.report;
             match self.settle_reports(vec![finding], now).await {
                 Err(error) if error.is_about_content() => {
-                    self.write(move |conn| set_aside(conn, id, &error.to_string(), now)).await?;
+                    let words = error.to_string();
+                    self.write(move |conn| set_aside(conn, id, &words, now)).await?;
                 }
                 other => drop(other?),
             }

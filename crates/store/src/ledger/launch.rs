@@ -2,6 +2,7 @@ use diesel::prelude::*;
 use tidings_domain::{CampaignState, CampaignTransition, UnixMs};
 
 use super::campaign::{self, Applied};
+use super::months::Month;
 use super::revision::{self, FrozenContent};
 use crate::schema::{campaign_responses, campaigns, fanouts, subscribers};
 use crate::words::Db;
@@ -66,12 +67,21 @@ fn launch(
     if campaign::transit(conn, id, CampaignTransition::Launch, &launch.by, now)? == Applied::LostRace {
         return Err(crate::StoreError::Corrupt(format!("campaign {id} changed while it was locked")));
     }
-    open_books(conn, (workspace, id))?;
+    let month = open_month(conn, now)?;
+    open_books(conn, (workspace, id), month)?;
     Ok(Launched::Yes { revision })
 }
 
+/// The part of the ledger in which the campaign's rows will lie.
+fn open_month(conn: &mut AnyConn, now: UnixMs) -> StoreResult<Month> {
+    let AnyConn::Pg(pg) = conn else { return Ok(Month(0)) };
+    let month = Month::of(now);
+    month.ensure(pg)?;
+    Ok(month)
+}
+
 /// The rows that fan-out and the public endpoints count in.
-fn open_books(conn: &mut AnyConn, (workspace, id): (WorkspaceId, CampaignId)) -> StoreResult<()> {
+fn open_books(conn: &mut AnyConn, (workspace, id): (WorkspaceId, CampaignId), month: Month) -> StoreResult<()> {
     let last: Option<i64> = subscribers::table
         .filter(subscribers::workspace_id.eq(workspace))
         .select(diesel::dsl::max(subscribers::id))
@@ -81,6 +91,7 @@ fn open_books(conn: &mut AnyConn, (workspace, id): (WorkspaceId, CampaignId)) ->
             fanouts::campaign_id.eq(id),
             fanouts::workspace_id.eq(workspace),
             fanouts::last_subscriber_id.eq(last.unwrap_or(0)),
+            fanouts::ledger_month.eq(month.0),
         ))
         .execute(conn)?;
     diesel::insert_into(campaign_responses::table)

@@ -9,6 +9,7 @@ use tidings_domain::{
     BounceAction, BounceClass, BounceRules, DeliveryState, ReportEffect, SubscriberStatus, UnixMs, Word,
 };
 
+use super::months;
 use super::outcomes::{Ending, Facts};
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
@@ -159,10 +160,23 @@ fn delivered_since(conn: &mut AnyConn, fact: &Facts, id: SubscriberId, since: i6
 }
 
 // From the campaigns that were alive since then to this one person's rows: no index over all deliveries by subscriber is needed.
+macro_rules! delivered_text {
+    ($months:literal, $month:literal) => {
+        concat!(
+            "SELECT d.id FROM campaigns c ",
+            $months,
+            " JOIN deliveries d ON d.campaign_id = c.id AND d.subscriber_id = ? AND d.kind = 0",
+            $month,
+            " WHERE c.workspace_id = ? AND (c.done_at_ms IS NULL OR c.done_at_ms >= ?) AND d.state = 10 \
+             AND d.updated_at_ms > ? AND d.id <> ? LIMIT 1"
+        )
+    };
+}
+
 fixed_sql!(DeliveredSince -> BigInt,
-    "SELECT d.id FROM campaigns c JOIN deliveries d ON d.campaign_id = c.id AND d.subscriber_id = ? AND d.kind = 0 \
-     WHERE c.workspace_id = ? AND (c.done_at_ms IS NULL OR c.done_at_ms >= ?) AND d.state = 10 \
-     AND d.updated_at_ms > ? AND d.id <> ? LIMIT 1");
+    lite: delivered_text!("", ""),
+    pg: delivered_text!("LEFT JOIN fanouts f ON f.campaign_id = c.id",
+        " AND d.id >= COALESCE(f.ledger_month, 0) << 40 AND d.id < (COALESCE(f.ledger_month, 0) + 1) << 40"));
 
 /// A stronger mark stays: nothing takes a complaint back, and a bounce only what is weaker.
 pub(crate) fn mark(conn: &mut AnyConn, id: SubscriberId, status: SubscriberStatus, now: UnixMs) -> StoreResult<()> {
@@ -258,15 +272,17 @@ pub(crate) fn forget_doubts(conn: &mut AnyConn, clicked: &[i64], at_least_after_
     if clicked.is_empty() {
         return Ok(());
     }
-    let binds = [Bind::ids(clicked.iter().copied()), Bind::Int(at_least_after_ms)];
+    let [ids, first, last] = months::rows(clicked.to_vec());
+    let binds = [ids, first, last, Bind::Int(at_least_after_ms)];
     on!(conn, |c| Fixed::<ForgetDoubts>::new(binds).execute(c))?;
     Ok(())
 }
 
 fixed_sql!(ForgetDoubts -> (),
     lite: "UPDATE subscribers SET soft_bounces = 0, soft_since_ms = NULL, soft_last_ms = NULL, doubted_at_ms = NULL \
-           WHERE id IN (SELECT subscriber_id FROM deliveries WHERE id IN (SELECT value FROM json_each(?)) AND updated_at_ms < ?) \
+           WHERE id IN (SELECT subscriber_id FROM deliveries WHERE id IN (SELECT value FROM json_each(?)) \
+                        AND +id BETWEEN ? AND ? AND updated_at_ms < ?) \
            AND (soft_bounces > 0 OR doubted_at_ms IS NOT NULL)",
     pg: "UPDATE subscribers SET soft_bounces = 0, soft_since_ms = NULL, soft_last_ms = NULL, doubted_at_ms = NULL \
-         WHERE id IN (SELECT subscriber_id FROM deliveries WHERE id = ANY(?) AND updated_at_ms < ?) \
+         WHERE id IN (SELECT subscriber_id FROM deliveries WHERE id = ANY(?) AND id BETWEEN ? AND ? AND updated_at_ms < ?) \
          AND (soft_bounces > 0 OR doubted_at_ms IS NOT NULL)");

@@ -10,7 +10,7 @@
 //! | commit | from → to | what it holds | after a kill |
 //! |---|---|---|---|
 //! | C0 `Workspace::launch` | draft → queuing | frozen content, the highest subscriber id, empty books | the dispatcher finds a campaign in queuing |
-//! | C1 [`Store::fan_out`](crate::Store::fan_out) | — → pending, skipped | rows, counters and the cursor together | goes on at the cursor; a row that exists is left alone |
+//! | C1 [`Store::fan_out`](crate::Store::fan_out) | — → pending, queued (its domain's provider is known), skipped | rows, counters and the cursor together | goes on at the cursor; a row that exists is left alone |
 //! | C2 [`Store::queue_pending`](crate::Store::queue_pending), [`Store::take_due`](crate::Store::take_due) | pending, deferred → queued | rows with their provider, counters | [`Store::open_jobs`](crate::Store::open_jobs) finds what was never pushed, and [`Store::unpushed`](crate::Store::unpushed) what a shared queue may lack |
 //! | C3 [`Store::commit`](crate::Store::commit), intents | queued → sending, skipped, cancelled | the last check of pause, suppression and subscription; then, and only then, the final dot | C5 |
 //! | C4 [`Store::commit`](crate::Store::commit), outcomes | sending, queued → what the reply says | row, counters, history, last words, reply groups, subscriber marks, suppressions | the row is still sending: C5 |
@@ -18,10 +18,13 @@
 //! | C6 `Workspace::resend_in_doubt` | in doubt → deferred, due now | at a person's word only | C2 takes them |
 //! | [`Store::operate`](crate::Store::operate) | queued → deferred (held, moved), soft bounced, failed → deferred, open → cancelled | at an operator's word only, rows and counters | is run again |
 //! | C7 `Workspace::cancel`, [`Store::cancel_rows`](crate::Store::cancel_rows) | pending, queued, deferred → cancelled | the campaign first, its rows in bounded steps | [`Store::cancelled_with_rows`](crate::Store::cancelled_with_rows) |
+//! | [`Store::remove_old_rows`](crate::Store::remove_old_rows) | ended rows of old months → gone | who got what is kept first, in bounded steps; then the month's part is dropped with the note of it | goes on where it was |
 //! | C8 [`Store::settle_reports`](crate::Store::settle_reports) | accepted, in doubt → hard bounced, soft bounced, failed, complained | row, counters, subscriber mark, suppression, and the end of the report that brought it | the report is still to be read |
 //!
 //! # What holds
 //!
+//! - All rows of a campaign lie in the month of its launch ([`months`]), which PostgreSQL keeps apart from the others; a statement
+//!   says in which range of numbers its rows lie.
 //! - A row changes its state only by a [`Step`](step::Step), which exists only where
 //!   `DeliveryState::may_become` has an edge, guarded by the state (and attempt) that it starts from.
 //! - A transaction that moves rows moves the counters with them ([`counts::Deltas`]), so their sum is the audience at
@@ -38,16 +41,17 @@
 //! that group; on SQLite, with its one writer, there is no such gap.
 
 mod attempts;
-mod campaign;
+pub(crate) mod campaign;
 mod cancel;
 mod commit;
-mod counts;
+pub(crate) mod counts;
 mod events;
 mod fan_out;
 mod intents;
 mod late;
 mod launch;
 pub(crate) mod marks;
+pub(crate) mod months;
 mod operate;
 mod outcomes;
 mod pause;
@@ -55,6 +59,7 @@ mod providers;
 mod queueing;
 mod recovery;
 mod resend;
+mod retention;
 mod revision;
 mod special;
 mod step;
@@ -76,6 +81,7 @@ pub use operate::{Operated, Operation, QueueFilter};
 pub use queueing::{OpenJob, QueuedJob};
 pub use recovery::Recovered;
 pub use resend::Resent;
+pub use retention::Retention;
 pub use revision::{FrozenContent, Revision};
 pub use test_message::{TestMessage, TestStanding};
 pub use work::{MergeData, Work};

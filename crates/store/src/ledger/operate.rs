@@ -9,6 +9,7 @@ use tidings_domain::{CampaignState, CampaignTransition, DeliveryState, HELD_MS, 
 use super::campaign::{self, Standing};
 use super::counts::{Deltas, Owner};
 use super::events;
+use super::months::Span;
 use super::step::Step;
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, Sql, fixed_sql};
@@ -176,7 +177,7 @@ impl Store {
         filter: QueueFilter,
         now: UnixMs,
     ) -> StoreResult<i64> {
-        self.read(move |conn| {
+        self.read_long(move |conn| {
             let Some(picked) = Picked::of(conn, id, &filter)? else { return Ok(0) };
             let mut rows = 0;
             for change in operation.changes() {
@@ -198,6 +199,7 @@ fn route_name(conn: &mut AnyConn, operation: Operation, standing: Standing) -> S
 /// The filter with its provider looked up.
 struct Picked {
     campaign: CampaignId,
+    span: Span,
     provider: Option<i64>,
     reason: Option<String>,
     delivery: Option<i64>,
@@ -217,12 +219,16 @@ impl Picked {
             }
         };
         let delivery = filter.delivery.map(|id| id.0);
-        Ok(Some(Self { campaign, provider, reason: filter.reason.clone(), delivery }))
+        let span = Span::of(conn, campaign)?;
+        Ok(Some(Self { campaign, span, provider, reason: filter.reason.clone(), delivery }))
     }
 
-    fn binds(&self, from: DeliveryState) -> [Bind; 8] {
+    fn binds(&self, from: DeliveryState) -> [Bind; 10] {
+        let [first, last] = self.span.binds();
         [
             Bind::Int(self.campaign.0),
+            first,
+            last,
             Bind::Int(i64::from(from.code())),
             Bind::MaybeInt(self.provider),
             Bind::MaybeInt(self.provider),
@@ -297,7 +303,7 @@ fn load<S: Sql<Row = MovedRow>>(conn: &mut AnyConn, binds: Vec<Bind>) -> StoreRe
 macro_rules! fit {
     ($index:literal, $more:literal) => {
         concat!(
-            "FROM deliveries WHERE campaign_id = ? AND state = ? AND ",
+            "FROM deliveries WHERE campaign_id = ? AND id BETWEEN ? AND ? AND state = ? AND ",
             $index,
             " AND kind = 0 AND (CAST(? AS BIGINT) IS NULL OR provider_id = ?) \
              AND (CAST(? AS TEXT) IS NULL OR reason = ?) AND (CAST(? AS BIGINT) IS NULL OR id = ?)",

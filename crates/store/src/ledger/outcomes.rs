@@ -10,7 +10,7 @@ use super::commit::{OutcomeAnswer, OutcomeRecord, Settled};
 use super::counts::{Deltas, Owner};
 use super::late::FactsById;
 use super::step::Step;
-use super::{attempts, marks};
+use super::{attempts, marks, months};
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::words::Code;
@@ -156,21 +156,21 @@ impl<'a> Ending<'a> {
 }
 
 macro_rules! facts_text {
-    ($ids:literal, $lock:literal) => {
+    ($ids:literal, $id:literal, $lock:literal) => {
         concat!(
             "SELECT d.id, d.workspace_id, d.campaign_id, d.provider_id, d.kind, d.state, d.attempt, d.first_attempt_at_ms, \
-             d.subscriber_id, d.recipient, d.updated_at_ms FROM deliveries d WHERE d.id ", $ids, $lock
+             d.subscriber_id, d.recipient, d.updated_at_ms FROM deliveries d WHERE d.id ", $ids, " AND ", $id, " BETWEEN ? AND ?", $lock
         )
     };
 }
 
 fixed_sql!(OutcomeFacts -> (BigInt, BigInt, BigInt, BigInt, SmallInt, SmallInt, SmallInt, Nullable<BigInt>, Nullable<BigInt>, Text, BigInt),
-    lite: facts_text!("IN (SELECT value FROM json_each(?))", ""),
-    pg: facts_text!("= ANY(?)", " ORDER BY d.id FOR UPDATE OF d"));
+    lite: facts_text!("IN (SELECT value FROM json_each(?))", "+d.id", ""),
+    pg: facts_text!("= ANY(?)", "d.id", " ORDER BY d.id FOR UPDATE OF d"));
 
 fn load_facts(conn: &mut AnyConn, outcomes: &[OutcomeRecord]) -> StoreResult<HashMap<DeliveryId, Facts>> {
-    let ids = Bind::ids(outcomes.iter().map(|o| o.delivery.0));
-    let rows: Vec<Facts> = on!(conn, |c| Fixed::<OutcomeFacts>::new([ids]).load(c))?;
+    let binds = months::rows(outcomes.iter().map(|o| o.delivery.0).collect());
+    let rows: Vec<Facts> = on!(conn, |c| Fixed::<OutcomeFacts>::new(binds).load(c))?;
     Ok(rows.into_iter().map(|fact| (fact.id, fact)).collect())
 }
 
@@ -179,7 +179,8 @@ pub(super) fn facts_of_all(conn: &mut AnyConn, ids: &BTreeSet<DeliveryId>) -> St
     if ids.is_empty() {
         return Ok(FactsById::new());
     }
-    let rows: Vec<Facts> = on!(conn, |c| Fixed::<OutcomeFacts>::new([Bind::ids(ids.iter().map(|id| id.0))]).load(c))?;
+    let binds = months::rows(ids.iter().map(|id| id.0).collect());
+    let rows: Vec<Facts> = on!(conn, |c| Fixed::<OutcomeFacts>::new(binds).load(c))?;
     Ok(rows.into_iter().map(|fact| (fact.id, fact)).collect())
 }
 
@@ -243,8 +244,7 @@ mod rows {
         Ok(())
     }
 
-    /// What is written to one row; as JSON, a whole group travels to PostgreSQL at once.
-    #[derive(serde::Serialize)]
+    /// What is written to one row.
     struct Line<'a> {
         id: i64,
         old_state: i16,
@@ -282,20 +282,44 @@ mod rows {
         }
     }
 
-    fixed_sql!(EndRows -> (),
-        lite: "SELECT ?, ?",
-        pg: "UPDATE deliveries d SET state = x.state, attempt = x.attempt, first_attempt_at_ms = x.first_at, \
-             next_at_ms = x.next_at, updated_at_ms = ?, route_id = x.route, reply_code = x.code, enhanced = x.enhanced, \
+    fixed_sql!(
+        /// Each value of the rows as a column of its own: a third of what the same costs the server as JSON. The rows are named once more
+        /// as a set, so that they are looked up by their key whatever the planner thinks of the columns.
+        EndRows -> (),
+        lite: "SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?",
+        pg: "UPDATE deliveries d SET updated_at_ms = ?, state = x.state, attempt = x.attempt, first_attempt_at_ms = x.first_at, \
+             next_at_ms = x.next_at, route_id = x.route, reply_code = x.code, enhanced = x.enhanced, \
              reason = x.reason, reply = x.reply, tls = x.tls \
-             FROM json_to_recordset(CAST(? AS json)) AS x(id bigint, old_state smallint, old_attempt smallint, \
-             state smallint, attempt smallint, first_at bigint, next_at bigint, route bigint, code smallint, \
-             enhanced text, reason text, reply text, tls smallint) \
-             WHERE d.id = x.id AND +d.state = x.old_state AND d.attempt = x.old_attempt");
+             FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AS x (id, old_state, old_attempt, state, attempt, first_at, \
+             next_at, route, code, enhanced, reason, reply, tls) \
+             WHERE d.id = ANY(?) AND d.id BETWEEN ? AND ? AND d.id = x.id AND +d.state = x.old_state AND d.attempt = x.old_attempt"
+    );
 
     fn end_all(conn: &mut PgConnection, endings: &[Ending], now: UnixMs) -> StoreResult<()> {
         let lines: Vec<Line> = endings.iter().map(Line::of).collect();
-        let json = serde_json::to_string(&lines).map_err(|e| crate::StoreError::Corrupt(e.to_string()))?;
-        let moved = Fixed::<EndRows>::new([Bind::Int(now.0), Bind::Text(json)]).execute(conn)?;
+        let ints = |part: fn(&Line) -> Option<i64>| Bind::Ints(lines.iter().map(part).collect());
+        let texts = |part: fn(&Line) -> Option<String>| Bind::MaybeTexts(lines.iter().map(part).collect());
+        let [ids, first, last] = months::rows(lines.iter().map(|line| line.id).collect());
+        let binds = [
+            Bind::Int(now.0),
+            ints(|line| Some(line.id)),
+            ints(|line| Some(line.old_state.into())),
+            ints(|line| Some(line.old_attempt.into())),
+            ints(|line| Some(line.state.into())),
+            ints(|line| Some(line.attempt.into())),
+            ints(|line| line.first_at),
+            ints(|line| line.next_at),
+            ints(|line| line.route),
+            ints(|line| line.code.map(i64::from)),
+            texts(|line| line.enhanced.map(str::to_owned)),
+            texts(|line| line.reason.map(str::to_owned)),
+            texts(|line| line.reply.clone()),
+            ints(|line| line.tls.map(i64::from)),
+            ids,
+            first,
+            last,
+        ];
+        let moved = Fixed::<EndRows>::new(binds).execute(conn)?;
         debug_assert_eq!(moved, endings.len());
         Ok(())
     }

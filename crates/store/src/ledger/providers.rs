@@ -6,6 +6,7 @@ use diesel::sql_types::Text;
 use diesel::upsert::excluded;
 use tidings_domain::UnixMs;
 
+use super::months::Span;
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::{providers, recipient_domains};
@@ -21,8 +22,12 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn domains_to_resolve(&self, campaign: CampaignId, limit: i64, now: UnixMs) -> StoreResult<Vec<String>> {
-        let binds = [Bind::Int(campaign.0), Bind::Int(limit), Bind::Int(now.0)];
-        self.read(move |conn| Ok(on!(conn, |c| Fixed::<CampaignDomains>::new(binds).load(c))?)).await
+        self.read(move |conn| {
+            let [first, last] = Span::of(conn, campaign)?.binds();
+            let binds = [Bind::Int(campaign.0), first, last, Bind::Int(limit), Bind::Int(now.0)];
+            Ok(on!(conn, |c| Fixed::<CampaignDomains>::new(binds).load(c))?)
+        })
+        .await
     }
 
     /// As [`Store::domains_to_resolve`], for test messages of all campaigns.
@@ -65,9 +70,10 @@ macro_rules! domains_text {
 }
 
 fixed_sql!(CampaignDomains -> Text,
-    lite: domains_text!("campaign_id = ? AND state = 0 AND state < 10 AND kind = 0",
+    lite: domains_text!("campaign_id = ? AND +id BETWEEN ? AND ? AND state = 0 AND state < 10 AND kind = 0",
         "substr(recipient, instr(recipient, '@') + 1)"),
-    pg: domains_text!("campaign_id = ? AND state = 0 AND state < 10 AND kind = 0", "split_part(recipient, '@', 2)"));
+    pg: domains_text!("campaign_id = ? AND id BETWEEN ? AND ? AND state = 0 AND state < 10 AND kind = 0",
+        "split_part(recipient, '@', 2)"));
 
 fixed_sql!(TestDomains -> Text,
     lite: domains_text!("kind = 1 AND state = 0", "substr(recipient, instr(recipient, '@') + 1)"),

@@ -5,6 +5,7 @@ use diesel::sql_types::{BigInt, Nullable, SmallInt};
 use tidings_domain::{DeliveryKind, Lane, UnixMs};
 
 use super::counts::{Deltas, Owner};
+use super::months::Span;
 use super::providers;
 use super::step::Step;
 use super::unpushed;
@@ -39,10 +40,13 @@ impl Store {
     /// # Errors
     /// The transaction could not be committed.
     pub async fn queue_pending(&self, campaign: CampaignId, limit: i64, now: UnixMs) -> StoreResult<Vec<QueuedJob>> {
-        let mut binds = queue_binds(now);
-        binds.extend([Bind::Int(campaign.0), Bind::Int(limit), Bind::Int(now.0)]);
         let notes = self.notes_unpushed();
         self.write(move |conn| {
+            let span = Span::of(conn, campaign)?;
+            let mut binds = queue_binds(now, span);
+            binds.push(Bind::Int(campaign.0));
+            binds.extend(span.binds());
+            binds.extend([Bind::Int(limit), Bind::Int(now.0)]);
             let rows: Vec<JobRow> = on!(conn, |c| Fixed::<QueueCampaign>::new(binds).load(c))?;
             count(conn, &rows, Step::QUEUE, ProviderBefore::Unknown)?;
             queued(conn, rows, notes)
@@ -55,7 +59,7 @@ impl Store {
     /// # Errors
     /// The transaction could not be committed.
     pub async fn queue_tests(&self, limit: i64, now: UnixMs) -> StoreResult<Vec<QueuedJob>> {
-        let mut binds = queue_binds(now);
+        let mut binds = queue_binds(now, Span::ALL);
         binds.extend([Bind::Int(limit), Bind::Int(now.0)]);
         let notes = self.notes_unpushed();
         self.write(move |conn| {
@@ -92,7 +96,8 @@ impl Store {
     /// The database cannot be read.
     pub async fn stranded(&self, campaign: CampaignId, since: UnixMs, limit: i64) -> StoreResult<Vec<QueuedJob>> {
         self.read(move |conn| {
-            let binds = [Bind::Int(campaign.0), Bind::Int(since.0), Bind::Int(limit)];
+            let [first, last] = Span::of(conn, campaign)?.binds();
+            let binds = [Bind::Int(campaign.0), first, last, Bind::Int(since.0), Bind::Int(limit)];
             let rows: Vec<JobRow> = on!(conn, |c| Fixed::<Stranded>::new(binds).load(c))?;
             jobs(conn, rows)
         })
@@ -104,7 +109,7 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub async fn open_jobs(&self, after: DeliveryId, limit: i64) -> StoreResult<Vec<OpenJob>> {
-        self.read(move |conn| {
+        self.read_long(move |conn| {
             let binds = [Bind::Int(after.0), Bind::Int(limit)];
             let rows: Vec<JobRow> = on!(conn, |c| Fixed::<OpenRows>::new(binds).load(c))?;
             let due: Vec<Option<i64>> = rows.iter().map(|row| row.next_at).collect();
@@ -141,13 +146,15 @@ macro_rules! job_columns {
 pub(super) use job_columns;
 
 macro_rules! queue_text {
-    ($rows:literal, $domain:literal, $lock:literal) => {
+    ($id:literal, $rows:literal, $domain:literal, $lock:literal) => {
         concat!(
             "UPDATE deliveries SET state = ?, updated_at_ms = ?, provider_id = \
              (SELECT r.provider_id FROM recipient_domains r WHERE r.domain = ",
             $domain,
             ") \
-             WHERE +state = ? AND id IN (SELECT p.id FROM \
+             WHERE +state = ? AND ",
+            $id,
+            " BETWEEN ? AND ? AND id IN (SELECT p.id FROM \
              (SELECT id, ",
             $domain,
             " AS domain FROM deliveries WHERE ",
@@ -162,18 +169,19 @@ macro_rules! queue_text {
 }
 
 fixed_sql!(QueueCampaign -> JobRowType,
-    lite: queue_text!("campaign_id = ? AND state = 0 AND state < 10 AND kind = 0",
+    lite: queue_text!("+id", "campaign_id = ? AND +id BETWEEN ? AND ? AND state = 0 AND state < 10 AND kind = 0",
         "substr(recipient, instr(recipient, '@') + 1)", ""),
-    pg: queue_text!("campaign_id = ? AND state = 0 AND state < 10 AND kind = 0",
+    pg: queue_text!("id", "campaign_id = ? AND id BETWEEN ? AND ? AND state = 0 AND state < 10 AND kind = 0",
         "split_part(recipient, '@', 2)", " FOR UPDATE"));
 
 fixed_sql!(QueueTests -> JobRowType,
-    lite: queue_text!("kind = 1 AND state = 0", "substr(recipient, instr(recipient, '@') + 1)", ""),
-    pg: queue_text!("kind = 1 AND state = 0", "split_part(recipient, '@', 2)", " FOR UPDATE"));
+    lite: queue_text!("+id", "kind = 1 AND state = 0", "substr(recipient, instr(recipient, '@') + 1)", ""),
+    pg: queue_text!("id", "kind = 1 AND state = 0", "split_part(recipient, '@', 2)", " FOR UPDATE"));
 
-fn queue_binds(now: UnixMs) -> Vec<Bind> {
+fn queue_binds(now: UnixMs, span: Span) -> Vec<Bind> {
     let (from, to) = (Step::QUEUE.from().code(), Step::QUEUE.to().code());
-    vec![Bind::Int(i64::from(to)), Bind::Int(now.0), Bind::Int(i64::from(from))]
+    let [first, last] = span.binds();
+    vec![Bind::Int(i64::from(to)), Bind::Int(now.0), Bind::Int(i64::from(from)), first, last]
 }
 
 macro_rules! wake_text {
@@ -196,7 +204,7 @@ fixed_sql!(OpenRows -> JobRowType,
              ORDER BY id LIMIT ?"));
 
 fixed_sql!(Stranded -> JobRowType,
-    concat!("SELECT ", job_columns!(), " FROM deliveries WHERE campaign_id = ? AND state = 1 AND state < 10 \
+    concat!("SELECT ", job_columns!(), " FROM deliveries WHERE campaign_id = ? AND id BETWEEN ? AND ? AND state = 1 AND state < 10 \
              AND updated_at_ms <= ? ORDER BY id LIMIT ?"));
 
 enum ProviderBefore {

@@ -3,6 +3,7 @@ use diesel::sql_types::{BigInt, SmallInt};
 use tidings_domain::{DeliveryKind, UnixMs};
 
 use super::counts::{Deltas, Owner};
+use super::months::Span;
 use super::step::Step;
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
@@ -40,14 +41,18 @@ impl Store {
         silent_since: UnixMs,
         now: UnixMs,
     ) -> StoreResult<Recovered> {
-        let campaign = campaign.map(|id| id.0);
         self.write(move |conn| {
+            let span = campaign.map_or(Ok(Span::ALL), |id| Span::of(conn, id))?;
+            let [first, last] = span.binds();
+            let campaign = campaign.map(|id| id.0);
             let binds = [
                 Bind::Int(i64::from(Step::LOSE_SIGHT.to().code())),
                 Bind::Text(INTERRUPTED.to_owned()),
                 Bind::Int(now.0),
                 Bind::Int(i64::from(Step::LOSE_SIGHT.from().code())),
                 Bind::Int(silent_since.0),
+                first,
+                last,
                 Bind::MaybeInt(campaign),
                 Bind::MaybeInt(campaign),
             ];
@@ -67,9 +72,21 @@ impl Store {
     }
 }
 
+macro_rules! lose_sight_text {
+    ($id:literal) => {
+        concat!(
+            "UPDATE deliveries SET state = ?, reason = ?, updated_at_ms = ? WHERE state = ? AND state < 10 AND updated_at_ms <= ? \
+             AND ",
+            $id,
+            " BETWEEN ? AND ? AND (CAST(? AS BIGINT) IS NULL OR campaign_id = ?) \
+             RETURNING workspace_id, campaign_id, provider_id, kind"
+        )
+    };
+}
+
 fixed_sql!(
     /// No more rows than there are connections: the open index holds them together.
     LoseSight -> (BigInt, BigInt, BigInt, SmallInt),
-    "UPDATE deliveries SET state = ?, reason = ?, updated_at_ms = ? WHERE state = ? AND state < 10 AND updated_at_ms <= ? \
-     AND (CAST(? AS BIGINT) IS NULL OR campaign_id = ?) RETURNING workspace_id, campaign_id, provider_id, kind"
+    lite: lose_sight_text!("+id"),
+    pg: lose_sight_text!("id")
 );

@@ -5,6 +5,7 @@ use tidings_domain::{CampaignState, CampaignTransition, UnixMs};
 use super::campaign;
 use super::counts::{Deltas, Owner};
 use super::events;
+use super::months::Span;
 use super::step::Step;
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
@@ -35,12 +36,15 @@ impl Workspace {
                 return Ok(Resent::NotSendable);
             }
             let (from, to) = (Step::SEND_AGAIN.from().code(), Step::SEND_AGAIN.to().code());
+            let [first, last] = Span::of(conn, id)?.binds();
             let binds = [
                 Bind::Int(i64::from(to)),
                 Bind::Int(now.0),
                 Bind::Int(now.0),
                 Bind::Int(i64::from(from)),
                 Bind::Int(id.0),
+                first,
+                last,
                 Bind::Int(RESEND_MAX_ROWS),
             ];
             let providers: Vec<i64> = on!(conn, |c| Fixed::<SendAgain>::new(binds).load(c))?;
@@ -65,5 +69,5 @@ impl Workspace {
 // Deferred until now, so that the way back to the queue is the one that every retry takes.
 fixed_sql!(SendAgain -> BigInt,
     "UPDATE deliveries SET state = ?, next_at_ms = ?, updated_at_ms = ? WHERE +state = ? AND id IN \
-     (SELECT id FROM deliveries WHERE campaign_id = ? AND state = 14 AND state > 10 AND kind = 0 ORDER BY id LIMIT ?) \
+     (SELECT id FROM deliveries WHERE campaign_id = ? AND id BETWEEN ? AND ? AND state = 14 AND state > 10 AND kind = 0 ORDER BY id LIMIT ?) \
      RETURNING provider_id");

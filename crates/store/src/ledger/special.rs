@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, SmallInt, Text};
 use tidings_domain::{DeliveryKind, DeliveryState, Lane, SkipReason, UnixMs, Word};
 
+use super::months::{self, Span, within};
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::{campaign_lists, deliveries, subscriptions};
@@ -76,6 +77,11 @@ fn reached_by(
     Ok(reached)
 }
 
+/// Whether the workspace has such entries at all: most have none.
+pub(super) fn asks(conn: &mut AnyConn, workspace: WorkspaceId, key: SuppressionKey, now: UnixMs) -> StoreResult<bool> {
+    Ok(Stops::special(conn, workspace, key, now)?.is_some())
+}
+
 /// Skips those pending rows of a campaign's part that an entry stops. Returns how many for each reason.
 pub(super) fn skip_pending(
     conn: &mut AnyConn,
@@ -84,11 +90,8 @@ pub(super) fn skip_pending(
     key: SuppressionKey,
     now: UnixMs,
 ) -> StoreResult<BTreeMap<SkipReason, i64>> {
-    // Asked before the rows are read: most workspaces have no such entry.
-    if Stops::special(conn, workspace, key, now)?.is_none() {
-        return Ok(BTreeMap::new());
-    }
-    let binds = [Bind::Int(campaign.0), Bind::Int(after), Bind::Int(upper)];
+    let [first, last] = Span::of(conn, campaign)?.binds();
+    let binds = [Bind::Int(campaign.0), first, last, Bind::Int(after), Bind::Int(upper)];
     let rows: Vec<(DeliveryId, SubscriberId, String, Code<Lane>)> =
         on!(conn, |c| Fixed::<PendingRows>::new(binds).load(c))?;
     let candidate =
@@ -107,7 +110,8 @@ pub(super) fn skip_pending(
     }
     let mut skipped = BTreeMap::new();
     for (reason, ids) in by_reason {
-        let binds = [Bind::Text(reason.as_str().to_owned()), Bind::Int(now.0), Bind::ids(ids)];
+        let [ids, first, last] = months::rows(ids);
+        let binds = [Bind::Text(reason.as_str().to_owned()), Bind::Int(now.0), ids, first, last];
         let n = on!(conn, |c| Fixed::<SkipPending>::new(binds).execute(c))?;
         skipped.insert(reason, n as i64);
     }
@@ -115,14 +119,15 @@ pub(super) fn skip_pending(
 }
 
 fixed_sql!(PendingRows -> (BigInt, BigInt, Text, SmallInt),
-    "SELECT id, subscriber_id, recipient, lane FROM deliveries WHERE campaign_id = ? AND kind = 0 AND subscriber_id > ? \
+    "SELECT id, subscriber_id, recipient, lane FROM deliveries WHERE campaign_id = ? AND id BETWEEN ? AND ? AND kind = 0 AND subscriber_id > ? \
      AND subscriber_id <= ? AND +state = 0");
 
 const _: () = assert!(DeliveryState::Pending.may_become(DeliveryState::Skipped));
 
 fixed_sql!(SkipPending -> (),
-    lite: "UPDATE deliveries SET state = 15, reason = ?, updated_at_ms = ? WHERE +state = 0 AND id IN (SELECT value FROM json_each(?))",
-    pg: "UPDATE deliveries SET state = 15, reason = ?, updated_at_ms = ? WHERE +state = 0 AND id = ANY(?)");
+    lite: "UPDATE deliveries SET state = 15, reason = ?, updated_at_ms = ? WHERE +state = 0 AND id IN (SELECT value FROM json_each(?)) \
+           AND +id BETWEEN ? AND ?",
+    pg: "UPDATE deliveries SET state = 15, reason = ?, updated_at_ms = ? WHERE +state = 0 AND id = ANY(?) AND id BETWEEN ? AND ?");
 
 /// Loads rows of intents as candidates, by their workspaces.
 pub(super) fn candidates(
@@ -130,8 +135,8 @@ pub(super) fn candidates(
     ids: &BTreeSet<DeliveryId>,
 ) -> StoreResult<BTreeMap<WorkspaceId, Vec<Candidate>>> {
     type Row = (WorkspaceId, DeliveryId, CampaignId, Option<SubscriberId>, String, Code<DeliveryKind>, Code<Lane>);
-    let rows: Vec<Row> = deliveries::table
-        .filter(deliveries::id.eq_any(ids))
+    let span = Span::around_all(ids);
+    let rows: Vec<Row> = within!(deliveries::table.filter(deliveries::id.eq_any(ids)), span)
         .select((
             deliveries::workspace_id,
             deliveries::id,

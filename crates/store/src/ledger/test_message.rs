@@ -1,10 +1,13 @@
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use tidings_domain::{DeliveryKind, DeliveryState, EmailAddress, Lane, UnixMs};
 
+use super::months::Month;
 use super::revision::{self, FrozenContent};
+use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::{campaigns, deliveries};
 use crate::words::Code;
-use crate::{CampaignId, DeliveryId, RouteId, StoreError, StoreResult, SubscriberId, Workspace};
+use crate::{AnyConn, CampaignId, DeliveryId, RouteId, StoreError, StoreResult, SubscriberId, Workspace};
 
 /// Addresses of one test.
 const MAX_TEST_RECIPIENTS: usize = 20;
@@ -45,6 +48,7 @@ impl Workspace {
             let found: Option<CampaignId> = own.select(campaigns::id).first(conn).optional()?;
             let id = found.ok_or(StoreError::NotFound)?;
             let revision = revision::insert(conn, (workspace, id), &test.content, now)?;
+            let base = test_month(conn, now)?;
             let mut ids = Vec::new();
             for address in test.to.iter().take(MAX_TEST_RECIPIENTS) {
                 let row = (
@@ -59,9 +63,16 @@ impl Workspace {
                     deliveries::route_id.eq(test.route),
                     deliveries::updated_at_ms.eq(now.0),
                 );
-                ids.push(
-                    diesel::insert_into(deliveries::table).values(row).returning(deliveries::id).get_result(conn)?,
-                );
+                ids.push(match conn {
+                    AnyConn::Lite(c) => {
+                        diesel::insert_into(deliveries::table).values(row).returning(deliveries::id).get_result(c)?
+                    }
+                    AnyConn::Pg(c) => {
+                        let number: i64 = Fixed::<NextNumber>::new([Bind::Int(base)]).get_result(c)?;
+                        let row = (deliveries::id.eq(number), row);
+                        diesel::insert_into(deliveries::table).values(row).returning(deliveries::id).get_result(c)?
+                    }
+                });
             }
             Ok(ids)
         })
@@ -109,3 +120,13 @@ fn standing((delivery, recipient, state, reason, reply, updated_at, next_at): St
         next_at: next_at.map(UnixMs),
     }
 }
+
+/// Test messages lie in the month in which they are sent. What is added to their numbers.
+fn test_month(conn: &mut AnyConn, now: UnixMs) -> StoreResult<i64> {
+    let AnyConn::Pg(pg) = conn else { return Ok(0) };
+    let month = Month::of(now);
+    month.ensure(pg)?;
+    Ok(month.base())
+}
+
+fixed_sql!(NextNumber -> BigInt, lite: "SELECT ?", pg: "SELECT CAST(? AS BIGINT) + nextval('deliveries_number')");

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, SmallInt, Text};
 use tidings_domain::{DeliveryKind, DeliveryState, Lane, UnixMs};
 
-use super::providers;
+use super::{months, providers};
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::words::Code;
@@ -58,8 +58,8 @@ impl Store {
     /// The database cannot be read.
     pub async fn load_work(&self, deliveries: Vec<DeliveryId>) -> StoreResult<Vec<Work>> {
         self.read(move |conn| {
-            let binds =
-                [Bind::ids(deliveries.iter().map(|id| id.0)), Bind::Int(i64::from(DeliveryState::Queued.code()))];
+            let [ids, first, last] = months::rows(deliveries.iter().map(|id| id.0).collect());
+            let binds = [ids, first, last, Bind::Int(i64::from(DeliveryState::Queued.code()))];
             let rows: Vec<Row> = on!(conn, |c| Fixed::<LoadWork>::new(binds).load(c))?;
             let names = providers::names(conn, rows.iter().map(|row| row.provider))?;
             let mut found: HashMap<DeliveryId, Work> =
@@ -90,13 +90,13 @@ struct Row {
 }
 
 macro_rules! work_text {
-    ($ids:literal) => {
+    ($ids:literal, $id:literal) => {
         concat!(
             "SELECT d.id, d.attempt, d.lane, d.kind, d.workspace_id, d.campaign_id, d.revision_id, \
              COALESCE(d.route_id, c.route_id), d.provider_id, d.recipient, d.first_attempt_at_ms, \
              s.id, s.first_name, s.last_name, s.attributes \
              FROM deliveries d JOIN campaigns c ON c.id = d.campaign_id LEFT JOIN subscribers s ON s.id = d.subscriber_id \
-             WHERE d.id ", $ids, " AND +d.state = ?"
+             WHERE d.id ", $ids, " AND ", $id, " BETWEEN ? AND ? AND +d.state = ?"
         )
     };
 }
@@ -108,8 +108,8 @@ type RowType = (
 );
 
 fixed_sql!(LoadWork -> RowType,
-    lite: work_text!("IN (SELECT value FROM json_each(?))"),
-    pg: work_text!("= ANY(?)"));
+    lite: work_text!("IN (SELECT value FROM json_each(?))", "+d.id"),
+    pg: work_text!("= ANY(?)", "d.id"));
 
 fn work(row: Row, names: &HashMap<ProviderId, Arc<str>>) -> Option<Work> {
     Some(Work {

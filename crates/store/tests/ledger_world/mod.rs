@@ -121,9 +121,17 @@ impl World {
     pub async fn launched(&self, id: i64, include: &[i64], exclude: &[i64]) -> (CampaignId, Vec<QueuedJob>) {
         let campaign = self.draft(id, include, exclude).await;
         assert!(matches!(self.launch(campaign).await, Launched::Yes { .. }));
-        while let FanOut::Chunk { .. } = self.store.fan_out(campaign, 1000, NOW).await.expect("fans out") {}
+        let mut jobs = Vec::new();
+        loop {
+            let (done, queued) = self.store.fan_out(campaign, 1000, NOW).await.expect("fans out");
+            jobs.extend(queued);
+            if !matches!(done, FanOut::Chunk { .. }) {
+                break;
+            }
+        }
         self.resolve(campaign).await;
-        let jobs = self.store.queue_pending(campaign, 10_000, NOW).await.expect("queues");
+        jobs.extend(self.store.queue_pending(campaign, 10_000, NOW).await.expect("queues"));
+        jobs.sort_by_key(|job| job.delivery);
         let applied = self.store.apply(campaign, CampaignTransition::FinishQueuing, NOW).await.expect("applies");
         assert_eq!(applied, Applied::Yes);
         (campaign, jobs)

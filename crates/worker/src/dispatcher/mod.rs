@@ -3,6 +3,7 @@
 //! Every step reads its task from the ledger and commits what it did there, so that a kill at any line costs at most one chunk of
 //! repeated, idempotent work. The queue is told afterwards: losing it loses nothing.
 
+mod chores;
 mod providers;
 mod shards;
 mod strays;
@@ -15,17 +16,21 @@ use anyhow::Context;
 use tidings_delivery::{ProviderTable, Resolver};
 use tidings_domain::{CampaignState, CampaignTransition, UnixMs};
 use tidings_queue::Queue;
-use tidings_store::{ActiveCampaign, CampaignId, DeliveryId, FanOut, QueuedJob, Store};
+use tidings_store::{ActiveCampaign, CampaignId, DeliveryId, FanOut, QueuedJob, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::leadership::{Leadership, Standing};
 use crate::{DispatcherMetrics, Looping, Step, now, run_until_stopped};
+use chores::Chores;
 use providers::Providers;
 use shards::Shards;
 use strays::Strays;
 
-/// Subscribers of one fan-out transaction.
-const FANOUT_CHUNK_ROWS: i64 = 10_000;
+/// Subscribers of one fan-out transaction. SQLite's one writer is not kept from others for longer than a tenth of a second or so.
+const FANOUT_CHUNK_ROWS: i64 = 25_000;
+const FANOUT_CHUNK_ROWS_EMBEDDED: i64 = 10_000;
+/// One campaign's fan-out goes on for so long before the others have their turn.
+const FANOUT_TURN: Duration = Duration::from_secs(1);
 /// Ledger rows that become jobs in one transaction.
 const QUEUE_CHUNK_ROWS: i64 = 10_000;
 /// Rows of a cancelled campaign ended in one transaction.
@@ -51,11 +56,13 @@ pub struct DispatcherOptions {
     /// With a shared queue: the name under which this process leads, or stands by while another does. `None`: it is the only one.
     pub stands_as: Option<String>,
     pub metrics: DispatcherMetrics,
+    /// Months for which the ledger keeps rows after that of their launch; 0: always.
+    pub keep_months: u32,
 }
 
 impl Default for DispatcherOptions {
     fn default() -> Self {
-        Self { idle_rest: IDLE_REST, stands_as: None, metrics: DispatcherMetrics::default() }
+        Self { idle_rest: IDLE_REST, stands_as: None, metrics: DispatcherMetrics::default(), keep_months: 0 }
     }
 }
 
@@ -72,6 +79,7 @@ pub struct Dispatcher {
     paused: HashMap<CampaignId, bool>,
     leadership: Option<Leadership>,
     strays: Strays,
+    chores: Chores,
     /// Of the shared queue that this process has told everything.
     epoch: Option<u64>,
     watched: Option<Instant>,
@@ -79,6 +87,8 @@ pub struct Dispatcher {
     filled: bool,
     /// What the last leader committed and may not have pushed is still to be looked for.
     takes_over: bool,
+    /// Jobs of rows that are queued, and which the queue has still to be told.
+    unsent: Vec<QueuedJob>,
 }
 
 impl Dispatcher {
@@ -94,6 +104,7 @@ impl Dispatcher {
         let shards = Shards::new(store.clone(), queue.clone(), table);
         let leadership = options.stands_as.clone().map(|name| Leadership::of("dispatcher", store.clone(), name));
         let strays = Strays::new(store.clone(), queue.clone());
+        let chores = Chores::new(store.clone(), options.keep_months);
         Self {
             store,
             queue,
@@ -103,10 +114,12 @@ impl Dispatcher {
             paused: HashMap::new(),
             leadership,
             strays,
+            chores,
             epoch: None,
             watched: None,
             filled: false,
             takes_over: false,
+            unsent: Vec::new(),
         }
     }
 
@@ -194,9 +207,14 @@ impl Dispatcher {
         }
     }
 
-    /// One chunk of ledger rows, and jobs for those whose provider is known.
+    /// Some chunks of ledger rows, and jobs: at once for those whose provider is known, for the others as soon as it is.
     async fn fan_out(&mut self, campaign: &ActiveCampaign) -> anyhow::Result<bool> {
-        let written = self.store.fan_out(campaign.id, FANOUT_CHUNK_ROWS, now()).await?;
+        let began = Instant::now();
+        let mut written = self.write_chunk(campaign.id).await?;
+        while matches!(written, FanOut::Chunk { .. }) && began.elapsed() < FANOUT_TURN {
+            written = self.write_chunk(campaign.id).await?;
+        }
+        self.send_unsent().await?;
         let queued = self.queue_pending(campaign).await?;
         match written {
             FanOut::Chunk { .. } => Ok(true),
@@ -208,6 +226,25 @@ impl Dispatcher {
                 Ok(true)
             }
         }
+    }
+
+    /// The jobs of the chunk before travel to the queue while this one is written.
+    async fn write_chunk(&mut self, campaign: CampaignId) -> anyhow::Result<FanOut> {
+        let rows = if self.store.is_embedded() { FANOUT_CHUNK_ROWS_EMBEDDED } else { FANOUT_CHUNK_ROWS };
+        let store = self.store.clone();
+        let (written, sent) = tokio::join!(store.fan_out(campaign, rows, now()), self.send_unsent());
+        let (written, jobs) = written?;
+        self.unsent.extend(jobs);
+        sent?;
+        Ok(written)
+    }
+
+    /// What could not be sent stays for the next round.
+    async fn send_unsent(&mut self) -> anyhow::Result<()> {
+        self.shards.push(&self.unsent).await?;
+        self.options.metrics.queued(self.unsent.len());
+        let sent = std::mem::take(&mut self.unsent);
+        Ok(self.store.pushed(&sent).await?)
     }
 
     async fn queue_pending(&mut self, campaign: &ActiveCampaign) -> anyhow::Result<bool> {
@@ -277,11 +314,9 @@ impl Dispatcher {
     }
 }
 
-impl Looping for Dispatcher {
-    const NAME: &'static str = "dispatcher";
-
+impl Dispatcher {
     /// One round over everything that can move.
-    async fn step(&mut self) -> anyhow::Result<Step> {
+    async fn round(&mut self) -> anyhow::Result<Step> {
         let leads = self.leads().await;
         self.options.metrics.leads(matches!(leads, Ok(true)));
         if !leads? {
@@ -304,6 +339,7 @@ impl Looping for Dispatcher {
                 tracing::info!(deliveries = waiting, "taken up where the last run ended");
             }
         }
+        self.send_unsent().await?;
         let campaigns = self.store.active_campaigns().await.context("reading the active campaigns")?;
         self.tell_pauses(&campaigns).await;
         if self.leadership.is_some() {
@@ -316,9 +352,32 @@ impl Looping for Dispatcher {
             busy |= self.move_along(campaign).await.with_context(|| format!("campaign {}", campaign.id))?;
         }
         busy |= self.end_cancelled().await?;
+        // They only make room: what stands in their way is no reason to stop.
+        match self.chores.step().await {
+            Ok(more) => busy |= more,
+            Err(error) => tracing::warn!(%error, "the ledger's chores wait"),
+        }
         self.watch().await?;
         Ok(if busy { Step::DidWork } else { Step::Idle })
     }
+}
+
+impl Looping for Dispatcher {
+    const NAME: &'static str = "dispatcher";
+
+    async fn step(&mut self) -> anyhow::Result<Step> {
+        let done = self.round().await;
+        if done.as_ref().err().is_some_and(is_unanswered) {
+            // Rows may have become queued whose jobs we were not told.
+            self.takes_over = true;
+            self.filled = false;
+        }
+        done
+    }
+}
+
+fn is_unanswered(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(StoreError::Unanswered(_))))
 }
 
 /// How long an answer of DNS is used for grouping when it names no time of its own.

@@ -1,5 +1,6 @@
 //! The database: reachable, of our schema, durable, quick, and with the same time.
 
+use tidings_domain::UnixMs;
 use tidings_store::{Store, StoreOptions};
 use tidings_worker::now;
 
@@ -8,6 +9,8 @@ use super::local::CLOCK_SKEW_MS;
 use crate::config::Config;
 use crate::ground::{cannot_open, ensure_database};
 
+/// PostgreSQL keeps some for its administrators (superuser_reserved_connections).
+const KEPT_BY_THE_SERVER: i64 = 3;
 /// A commit waits for such an answer several times.
 const SLOW_MS: f64 = 20.0;
 
@@ -28,6 +31,7 @@ pub async fn look(config: &Config, deep: bool, findings: &mut Vec<Finding>) -> O
         }
     };
     findings.push(condition(&store).await);
+    findings.extend(room(config, &store).await);
     findings.push(latency(&store).await);
     if deep {
         findings.push(damage(&store).await);
@@ -53,6 +57,25 @@ async fn condition(store: &Store) -> Finding {
         }
     }
     Finding::ok(NAME, format!("{}, at this version's schema", condition.version))
+}
+
+/// Whether the server takes the connections of all processes that live. `None`: it has no such limit.
+async fn room(config: &Config, store: &Store) -> Option<Finding> {
+    const NAME: &str = "connections";
+    let (condition, beats) = (store.condition().await.ok()?, store.workers().await.ok()?);
+    let limit = condition.max_connections - KEPT_BY_THE_SERVER;
+    if limit <= 0 {
+        return None;
+    }
+    let at = now().0;
+    let living = beats.iter().filter(|beat| at - beat.heartbeat_at_ms < UnixMs::MINUTE).count().max(1);
+    let wanted = i64::try_from(living).unwrap_or(i64::MAX).saturating_mul(i64::from(config.database_connections));
+    let words = format!("{living} processes may open {wanted} connections, and the server takes {limit}");
+    if wanted > limit {
+        let mend = "raise max_connections of PostgreSQL, lower TIDINGS_DATABASE_CONNECTIONS, or put a pooler in session mode between";
+        return Some(Finding::warn(NAME, words, mend));
+    }
+    Some(Finding::ok(NAME, words))
 }
 
 async fn latency(store: &Store) -> Finding {

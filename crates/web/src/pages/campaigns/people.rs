@@ -25,6 +25,8 @@ struct PeopleListPage {
     rows: Vec<Row>,
     pager: Pager,
     csv: String,
+    /// Since when the rows are gone: the installation keeps them no longer.
+    removed_at_ms: Option<i64>,
 }
 
 impl Show for PeopleListPage {
@@ -92,6 +94,7 @@ pub async fn people(
         page: page.titled(format!("People of {}", head.name), Nav::Campaigns),
         pager: Pager::new(&path, asked.after.is_empty(), found.next.map(|c| c.to_string())),
         csv: format!("{}?{}", address(id, "/people.csv"), asked.query()),
+        removed_at_ms: found.removed_at_ms,
         rows: rows(found),
         states: DeliveryState::ALL.iter().map(|s| (s.as_str(), wording::state(*s))).collect(),
         providers: providers.into_iter().map(|(id, name)| (id.to_string(), wording::provider(&name))).collect(),
