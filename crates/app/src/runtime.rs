@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tidings_compose::Keys;
-use tidings_delivery::{ProviderTable, Resolver, ResolverOptions, TlsClients};
-use tidings_domain::{Lane, ProcessRole, RetryPolicy};
+use tidings_delivery::{Resolver, ResolverOptions, TlsClients};
+use tidings_domain::{Lane, ProcessRole, ProviderTable, RetryPolicy};
 use tidings_intake::client_tls;
 use tidings_intake::mailbox::MailboxReader;
 use tidings_queue::{Queue, QueueOptions};

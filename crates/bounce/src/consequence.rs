@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tidings_domain::{BounceClass, Consequence, Knob, Phase, Verdict};
+use tidings_domain::{BounceClass, Consequence, Knob, PaceKey, Phase, Verdict};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -17,6 +17,7 @@ pub(crate) fn verdict(class: BounceClass, permanent: bool, phase: Phase, rule: &
         consequence: if is_before_recipient(phase) { spare_recipient(consequence, phase) } else { consequence },
         knob: knob(class),
         hold: hold(class),
+        key: key(class),
         pause_campaign: class == B::Authentication,
         rule: rule.to_owned(),
     }
@@ -90,10 +91,19 @@ pub(crate) const fn is_about_recipient(class: BounceClass) -> bool {
 
 const fn knob(class: BounceClass) -> Option<Knob> {
     match class {
-        BounceClass::Throttled => Some(Knob::Rate),
+        // After a block, too, it begins slower than it ended: a full-speed return would earn the next one.
+        BounceClass::Throttled | BounceClass::IpBlocked | BounceClass::Ptr => Some(Knob::Rate),
         BounceClass::TooManyConnections => Some(Knob::Connections),
         BounceClass::SessionLimit => Some(Knob::MessagesPerConnection),
         _ => None,
+    }
+}
+
+/// What is said of the mail is about who sends it, all else about where it comes from; a rule can name another key.
+const fn key(class: BounceClass) -> PaceKey {
+    match class {
+        BounceClass::Authentication | BounceClass::ContentBlocked => PaceKey::SendingDomain,
+        _ => PaceKey::Route,
     }
 }
 

@@ -1,8 +1,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use serde::Deserialize;
-use tidings_domain::{BounceClass, EnhancedCode, Knob, Phase, Reply, Word};
+use tidings_domain::{BounceClass, EnhancedCode, Knob, PaceKey, Phase, ProviderFile, Reply, ReplyRule, Word};
 
 use crate::consequence::{is_about_recipient, is_before_recipient};
 use crate::patterns::{Hits, Patterns, WITH_GAPS};
@@ -10,6 +9,11 @@ use crate::patterns::{Hits, Patterns, WITH_GAPS};
 /// The rules as they are carried, in the order of evaluation.
 const FILES: [&str; 3] =
     [include_str!("../data/providers.toml"), include_str!("../data/texts.toml"), include_str!("../data/codes.toml")];
+
+/// In place of a knob: this rule turns none.
+pub(crate) const NO_KNOB: &str = "none";
+/// No rule holds anything longer than a week.
+pub(crate) const MAX_HOLD_MINUTES: u64 = 7 * 24 * 60;
 
 /// Compiled once: the file is part of the program, and a test reads every rule.
 pub(crate) static RULES: LazyLock<Rules> =
@@ -21,49 +25,11 @@ pub(crate) struct Rules {
     texts: Patterns,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    rule: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    name: String,
-    #[serde(default)]
-    provider: Vec<String>,
-    /// The start of a reply code: "4", "42" or "421".
-    #[serde(default)]
-    code: Vec<String>,
-    /// "5.1.1", or "5.1." for all of its details; "x.1.1" for any class.
-    #[serde(default)]
-    enhanced: Vec<String>,
-    #[serde(default)]
-    phase: Vec<String>,
-    #[serde(default)]
-    text: String,
-    class: String,
-    /// Needs more evidence than its words, see [`Rule::needs_evidence`].
-    #[serde(default)]
-    needs_evidence: bool,
-    /// Its words say less than a specific code does.
-    #[serde(default)]
-    vague: bool,
-    #[serde(default)]
-    knob: Option<String>,
-    #[serde(default)]
-    hold_minutes: Option<u64>,
-    is: Vec<String>,
-    #[serde(default)]
-    is_not: Vec<String>,
-}
-
 pub(crate) struct Rule {
     pub name: String,
     pub providers: Vec<String>,
-    codes: Vec<String>,
-    enhanced: Vec<String>,
+    pub codes: Vec<String>,
+    pub enhanced: Vec<String>,
     /// Asks for words, not for codes alone.
     pub has_text: bool,
     pub phases: Vec<Phase>,
@@ -72,28 +38,47 @@ pub(crate) struct Rule {
     /// filter refused, so a code of the address family (RFC 3463 §3.2) or the word that it was RCPT is asked for.
     pub needs_evidence: bool,
     pub vague: bool,
-    /// Instead of what the class turns and holds.
-    pub knob: Option<Knob>,
-    pub hold: Option<Duration>,
-    // Read by the tests.
-    #[cfg_attr(not(test), expect(dead_code, reason = "samples are for the tests"))]
-    pub is: Vec<String>,
-    #[cfg_attr(not(test), expect(dead_code, reason = "samples are for the tests"))]
-    pub is_not: Vec<String>,
+    /// Instead of what the class turns, holds, and for whom.
+    pub knob: Instead<Knob>,
+    pub hold: Instead<Duration>,
+    pub key: Option<PaceKey>,
+    /// As it is written.
+    pub spec: ReplyRule,
+}
+
+/// What a rule says of something that its class decides otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Instead<T> {
+    AsTheClass,
+    Nothing,
+    This(T),
+}
+
+impl<T> Instead<T> {
+    pub fn of(self, class: Option<T>) -> Option<T> {
+        match self {
+            Self::AsTheClass => class,
+            Self::Nothing => None,
+            Self::This(value) => Some(value),
+        }
+    }
 }
 
 impl Rules {
-    /// An error names the rule and its fault.
-    pub fn parse(files: &[&str]) -> Result<Self, String> {
-        let mut rules = Vec::new();
-        let mut texts = Vec::new();
+    /// Reads the program's own files.
+    fn parse(files: &[&str]) -> Result<Self, String> {
+        let mut specs = Vec::new();
         for file in files {
-            let file: File = toml::from_str(file).map_err(|e| e.to_string())?;
-            for entry in file.rule {
-                texts.push(entry.text.clone());
-                rules.push(Rule::new(entry)?);
-            }
+            specs.extend(ProviderFile::parse(file).map_err(|e| e.to_string())?.rules);
         }
+        // The line within one of several files says little.
+        Self::compile(specs.into_iter().map(|spec| ReplyRule { line: 0, ..spec }).collect())
+    }
+
+    /// An error names the rule and its fault.
+    pub fn compile(specs: Vec<ReplyRule>) -> Result<Self, String> {
+        let texts = specs.iter().map(|spec| spec.text.clone()).collect::<Vec<_>>();
+        let rules = specs.into_iter().map(Rule::new).collect::<Result<_, _>>()?;
         let texts = Patterns::new(texts.iter().map(String::as_str), WITH_GAPS)?;
         Ok(Self { rules, texts })
     }
@@ -157,25 +142,34 @@ fn enhanced_anywhere(reply: &Reply) -> Option<EnhancedCode> {
 }
 
 impl Rule {
-    fn new(entry: Entry) -> Result<Self, String> {
-        let fault = |what: &dyn std::fmt::Display| format!("rule {}: {what}", entry.name);
-        let class = BounceClass::parse(&entry.class).map_err(|e| fault(&e))?;
-        let knob = entry.knob.as_deref().map(Knob::parse).transpose().map_err(|e| fault(&e))?;
-        let phases: Result<Vec<Phase>, _> = entry.phase.iter().map(|p| Phase::parse(p)).collect();
+    fn new(spec: ReplyRule) -> Result<Self, String> {
+        let fault = |what: &dyn std::fmt::Display| format!("{}: {what}", spec.place());
+        let class = BounceClass::parse(&spec.class).map_err(|e| fault(&e))?;
+        let key = spec.key.as_deref().map(PaceKey::parse).transpose().map_err(|e| fault(&e))?;
+        let knob = match spec.knob.as_deref() {
+            None => Instead::AsTheClass,
+            Some(NO_KNOB) => Instead::Nothing,
+            Some(word) => Instead::This(Knob::parse(word).map_err(|e| fault(&e))?),
+        };
+        let phases: Result<Vec<Phase>, _> = spec.phase.iter().map(|p| Phase::parse(p)).collect();
         Ok(Self {
             class,
             knob,
-            needs_evidence: entry.needs_evidence,
-            vague: entry.vague,
-            has_text: !entry.text.is_empty(),
+            key,
+            hold: match spec.hold_minutes {
+                None => Instead::AsTheClass,
+                Some(0) => Instead::Nothing,
+                Some(minutes) => Instead::This(Duration::from_secs(60 * minutes.min(MAX_HOLD_MINUTES))),
+            },
+            needs_evidence: spec.needs_evidence,
+            vague: spec.vague,
+            has_text: !spec.text.is_empty(),
             phases: phases.map_err(|e| fault(&e))?,
-            name: entry.name,
-            providers: entry.provider,
-            codes: entry.code,
-            enhanced: entry.enhanced,
-            hold: entry.hold_minutes.map(|m| Duration::from_secs(60 * m)),
-            is: entry.is,
-            is_not: entry.is_not,
+            name: spec.name.clone(),
+            providers: spec.provider.clone(),
+            codes: spec.code.clone(),
+            enhanced: spec.enhanced.clone(),
+            spec,
         })
     }
 
@@ -194,7 +188,7 @@ impl Rule {
     }
 }
 
-fn enhanced_fits(pattern: &str, enhanced: &str) -> bool {
+pub(crate) fn enhanced_fits(pattern: &str, enhanced: &str) -> bool {
     let (pattern, enhanced) = match pattern.strip_prefix("x.") {
         Some(rest) => (rest, enhanced.get(2..).unwrap_or_default()),
         None => (pattern, enhanced),

@@ -1,7 +1,6 @@
 //! Message → outcome: where a domain's mail goes, who runs it, and one SMTP transaction with it.
 //!
-//! * [`Resolver`] finds the mail hosts of a domain and says which provider operates them.
-//! * [`ProviderTable`] holds what is known of providers: their MX names, pretty names and starting limits.
+//! * [`Resolver`] finds the mail hosts of a domain and says which provider operates them, by the table that it is given.
 //! * [`Connection`] is one SMTP session. A message takes two steps, so that the intent can be committed to the ledger
 //!   between them: [`Connection::offer`] sends everything but the final dot, [`Connection::finish`] sends the dot and
 //!   reads its reply. Whatever goes wrong before the dot may be tried again; after its first byte nobody knows.
@@ -10,11 +9,9 @@
 //! [`Outcome`](tidings_domain::Outcome).
 
 mod dns;
-mod provider;
 mod smtp;
 
 pub use dns::{DnsFailure, MailHosts, MxHost, Resolver, ResolverOptions, is_public};
-pub use provider::{Limits, ProviderTable, TableError};
 pub use smtp::{
     Connection, Credentials, Envelope, Failure, Offer, Parsed, Session, Target, Timeouts, TlsClients, TlsError,
     TlsPolicy, parse_reply,

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_delivery::{DnsFailure, MailHosts, ProviderTable, Resolver, ResolverOptions};
-use tidings_domain::Problem;
+use tidings_delivery::{DnsFailure, MailHosts, Resolver, ResolverOptions};
+use tidings_domain::{Problem, ProviderTable};
 use tidings_testing::{DnsFault, DnsScript, DnsServer};
 
 fn ip(text: &str) -> IpAddr {

@@ -1,5 +1,5 @@
 /// The providers that have names of their own, as their users know them. Sorted. What each is recognised by, and its limits,
-/// lies in `delivery`'s table, which holds that it has no provider without a label here.
+/// lies in [`ProviderTable`](crate::ProviderTable), which holds that it has no provider without a label here.
 const LABELS: &[(&str, &str)] = &[
     ("apple", "iCloud"),
     ("au", "au (KDDI)"),
@@ -28,6 +28,7 @@ const LABELS: &[(&str, &str)] = &[
     ("proton", "Proton Mail"),
     ("qq", "QQ and Tencent Exmail"),
     ("rackspace", "Rackspace Email"),
+    ("ses-inbound", "Amazon SES"),
     ("sfr", "SFR"),
     ("softbank", "SoftBank"),
     ("t-online", "Telekom (T-Online)"),

@@ -50,6 +50,26 @@ words! {
     }
 }
 
+words! {
+    /// Whose pace a reply is about: what it turns down or holds.
+    pub enum PaceKey {
+        /// The provider, by whichever route we come: our network, or the domain that all mail bounces to.
+        Provider = "provider",
+        /// The provider on the route that was used: its source address.
+        Route = "route",
+        /// The sending domain of the campaign on that route.
+        SendingDomain = "sending_domain",
+    }
+}
+
+impl BounceClass {
+    /// The provider takes nothing from us for now, and waiting alone may not mend it: somebody should look.
+    #[must_use]
+    pub const fn is_block(self) -> bool {
+        matches!(self, Self::IpBlocked | Self::Ptr | Self::RelayAuth)
+    }
+}
+
 /// What follows for the delivery and its subscriber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consequence {
@@ -72,8 +92,10 @@ pub struct Verdict {
     pub consequence: Consequence,
     /// Turn this knob of the provider down.
     pub knob: Option<Knob>,
-    /// Hold the provider (on this route) for so long.
+    /// Leave it alone for so long.
     pub hold: Option<Duration>,
+    /// For whom the knob is turned and the hold begins.
+    pub key: PaceKey,
     /// The sender's own fault (authentication, content): the campaign is paused with this verdict as its reason.
     pub pause_campaign: bool,
     /// Which rule fired, for "why?" on screen.

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tidings_compose::Keys;
 use tidings_delivery::{
-    Connection, Envelope, Offer, ProviderTable, Resolver, ResolverOptions, Session, Target, TlsClients, TlsPolicy,
+    Connection, Envelope, Offer, Resolver, ResolverOptions, Session, Target, TlsClients, TlsPolicy,
 };
-use tidings_domain::{CampaignState, Outcome, RouteKind, RouteTls, UnixMs};
+use tidings_domain::{CampaignState, Outcome, ProviderTable, RouteKind, RouteTls, UnixMs};
 use tidings_queue::Queue;
 use tidings_store::{CampaignDetails, CampaignId, NewRoute, Store};
 use tidings_worker::import::{FileImport, Importer, finish_import, start_from_file};

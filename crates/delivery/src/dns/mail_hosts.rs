@@ -3,7 +3,7 @@ use std::sync::Arc;
 /// Where a domain's mail goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailHosts {
-    /// Who operates them; see [`ProviderTable`](crate::ProviderTable).
+    /// Who operates them; see [`ProviderTable`](tidings_domain::ProviderTable).
     pub provider: Arc<str>,
     /// In the order to try them: by preference, equal ones shuffled anew for each caller (RFC 5321 §5.1).
     pub hosts: Vec<MxHost>,

@@ -9,13 +9,12 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::rdata::MX;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use rand::seq::SliceRandom;
-use tidings_domain::Problem;
+use tidings_domain::{Problem, ProviderTable};
 use tokio::sync::Semaphore;
 
 use super::cache::{Cache, Fresh};
 use super::failure::Missing;
 use super::{DnsFailure, MailHosts, MxHost, is_public};
-use crate::ProviderTable;
 
 const MAX_CACHED_DOMAINS: usize = 100_000;
 const MAX_CACHED_HOSTS: usize = 20_000;

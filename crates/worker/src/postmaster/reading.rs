@@ -187,6 +187,7 @@ fn cut(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tidings_domain::PaceKey;
     use tidings_store::ReportId;
 
     fn stored(rcpt_to: &str, mail: String) -> UnreadReport {
@@ -274,8 +275,15 @@ mod tests {
             (BounceClass::MailboxFull, Consequence::Retry, DeliveryState::SoftBounced),
             (BounceClass::BadAddress, Consequence::HardBounce, DeliveryState::HardBounced),
         ] {
-            let verdict =
-                Verdict { class, consequence, knob: None, hold: None, pause_campaign: false, rule: String::new() };
+            let verdict = Verdict {
+                class,
+                consequence,
+                knob: None,
+                hold: None,
+                key: PaceKey::Route,
+                pause_campaign: false,
+                rule: String::new(),
+            };
             assert_eq!(news(&verdict), LateNews::Bounce { class, end });
         }
     }

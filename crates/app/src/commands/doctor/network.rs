@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_delivery::{ProviderTable, Resolver, TlsClients};
+use tidings_delivery::{Resolver, TlsClients};
+use tidings_domain::ProviderTable;
 
 use super::Finding;
 use crate::config::Config;
