@@ -46,6 +46,7 @@ options! {
     "mailboxes", "TIDINGS_MAILBOXES", "(none)", "Mailboxes to which bounces come, separated by spaces: imaps://user:password@host/INBOX?after=delete, pop3s://user:password@host, maildir:///path. after=keep leaves the mail, after=FOLDER moves it.";
     "ehlo_name", "TIDINGS_EHLO_NAME", "(this machine's host name)", "The name given in EHLO; should resolve to the sending IP and back.";
     "source_ip", "TIDINGS_SOURCE_IP", "(chosen by the system)", "Local address that direct deliveries leave from.";
+    "providers_file", "TIDINGS_PROVIDERS_FILE", "(the built-in table)", "TOML over the built-in table of mailbox providers: limits, mail hosts, rules for replies. Read again when it changes; see tidings providers check.";
     "nameservers", "TIDINGS_NAMESERVERS", "(the system's)", "Comma-separated ip:port of the resolvers to ask.";
     "smtp_port", "TIDINGS_SMTP_PORT", "25", "Port of direct deliveries. Only tests and sandboxes change it.";
     "allow_private_targets", "TIDINGS_ALLOW_PRIVATE_TARGETS", "false", "Deliver directly to loopback and private addresses. Only tests and sandboxes need it.";
@@ -92,6 +93,7 @@ struct Raw {
     mailboxes: Option<String>,
     ehlo_name: Option<String>,
     source_ip: Option<String>,
+    providers_file: Option<PathBuf>,
     nameservers: Option<String>,
     smtp_port: Option<String>,
     allow_private_targets: Option<String>,
@@ -127,6 +129,8 @@ pub struct Config {
     pub mailboxes: Vec<MailboxConfig>,
     pub ehlo_name: String,
     pub source_ip: Option<IpAddr>,
+    /// `None`: the built-in table alone, and what is changed on screen.
+    pub providers_file: Option<PathBuf>,
     pub nameservers: Vec<SocketAddr>,
     pub smtp_port: u16,
     pub allow_private_targets: bool,
@@ -214,6 +218,9 @@ impl Raw {
         take("TIDINGS_LOG_FORMAT", &mut self.log_format);
         take("TIDINGS_TRACES_COLLECTOR", &mut self.traces_collector);
         take("TIDINGS_TRACES_SHARE", &mut self.traces_share);
+        if let Some(file) = variable("TIDINGS_PROVIDERS_FILE") {
+            self.providers_file = Some(file.into());
+        }
         if let Some(folder) = variable("TIDINGS_DATA_DIR") {
             self.data_dir = Some(folder.into());
         }
@@ -259,6 +266,7 @@ impl Raw {
                 .as_deref()
                 .map(|ip| parse("source_ip", ip, "an IP address of this machine"))
                 .transpose()?,
+            providers_file: self.providers_file,
             nameservers: parse_list("nameservers", self.nameservers.as_deref(), "ip:port, such as 127.0.0.1:53")?,
             smtp_port: parse("smtp_port", self.smtp_port.as_deref().unwrap_or("25"), "a port number")?,
             allow_private_targets: parse(

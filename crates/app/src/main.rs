@@ -58,6 +58,9 @@ enum Command {
     /// See what waits to be sent and why, and hold, release, retry, move or delete it.
     #[command(subcommand)]
     Queue(commands::queue::QueueCommand),
+    /// See the mailbox providers: limits, rules for replies, what slowed them; check a file of changes, hold one, lift a hold.
+    #[command(subcommand)]
+    Providers(commands::providers::ProvidersCommand),
     /// Look at everything that the installation stands on, and say how to mend what is wrong.
     Doctor(commands::doctor::DoctorArguments),
     /// Copy the database, the key and waiting uploads into a new folder, while everything runs.
@@ -110,6 +113,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::SignInLink(arguments) => commands::sign_in_link::run(arguments, config?).await,
         Command::Workers(arguments) => commands::workers::run(arguments, config?).await,
         Command::Queue(command) => commands::queue::run(command, config?).await,
+        Command::Providers(command) => commands::providers::run(command, config?).await,
         Command::Doctor(arguments) => commands::doctor::run(arguments, config?).await,
         Command::Backup(arguments) => commands::backup::run(arguments, config?).await,
         Command::Restore(arguments) => commands::restore::run(arguments, config?).await,

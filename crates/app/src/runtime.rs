@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use tidings_bounce::ProviderBook;
 use tidings_compose::Keys;
 use tidings_delivery::{Resolver, ResolverOptions, TlsClients};
-use tidings_domain::{Lane, ProcessRole, ProviderTable, RetryPolicy};
+use tidings_domain::{Lane, ProcessRole, ProviderTable, RetryPolicy, Shared};
 use tidings_intake::client_tls;
 use tidings_intake::mailbox::MailboxReader;
 use tidings_queue::{Queue, QueueOptions};
@@ -15,8 +16,8 @@ use tidings_store::{Heartbeat, Store, TakenId};
 use tidings_web::{Ops, WebConfig, WebState, run_probes};
 use tidings_worker::import::{Importer, SuppressionImporter};
 use tidings_worker::{
-    Dispatcher, DispatcherMetrics, DispatcherOptions, Mailbox, Mends, Pace, Postmaster, Sender, SenderOptions,
-    SenderParts, SenderStats, SiteOptions, StoredMail, Sweeper, TargetOptions, now,
+    BookKeeper, Dispatcher, DispatcherMetrics, DispatcherOptions, Mailbox, Mends, Pace, Postmaster, Sender,
+    SenderOptions, SenderParts, SenderStats, SiteOptions, StoredMail, Sweeper, TargetOptions, now,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -67,6 +68,8 @@ pub struct Running {
     pub queue: Queue,
     keys: Arc<Keys>,
     pub public_url: String,
+    /// What this process knows of providers, kept up to date while it runs.
+    book: Shared<ProviderBook>,
     role: ProcessRole,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -99,7 +102,10 @@ impl Running {
             None => config.public_url.clone(),
         };
         let probes = config.metrics_listen.map(listen).transpose()?;
+        let keeper = BookKeeper::open(ground.store.clone(), tuning.providers.clone(), config.providers_file.clone());
+        let keeper = keeper.await?;
         let mut running = Self {
+            book: keeper.book(),
             ops: Arc::new(Ops::new(ground.store.clone(), ground.queue.clone(), role)),
             probes: None,
             stop_within: config.drain + STOP_AFTER_DRAIN,
@@ -113,6 +119,7 @@ impl Running {
             _held: ground.held,
         };
 
+        running.tasks.spawn(keeper.run(running.stop.clone()));
         running.ops = Arc::new(running.start_loops(config, tuning).await?);
         running.probes = probes.map(|listener| running.start_probes(listener));
         if let Some(listener) = listener {
@@ -123,8 +130,8 @@ impl Running {
 
     /// Returns what the probes look at, with the counters of the loops.
     async fn start_loops(&self, config: &Config, tuning: Tuning) -> anyhow::Result<Ops> {
-        let table = Arc::new(tuning.providers);
-        let resolver = resolver(config, &table)?;
+        let book = self.book.clone();
+        let resolver = resolver(config, book.current().base())?;
         let is_alone = config.redis_url.is_none();
         let identity = self.identify(config).await?;
         let id = identity.id.clone();
@@ -140,7 +147,7 @@ impl Running {
             let keep_months = config.ledger_retention_months;
             let options = DispatcherOptions { stands_as, metrics, keep_months, ..DispatcherOptions::default() };
             let (store, queue) = (self.store.clone(), self.queue.clone());
-            let dispatcher = Dispatcher::new(store, queue, resolver.clone(), Arc::clone(&table), options);
+            let dispatcher = Dispatcher::new(store, queue, resolver.clone(), book.clone(), options);
             self.tasks.spawn(dispatcher.run(self.stop.clone()));
             let stands_as = (!is_alone).then(|| id.clone());
             let postmaster = Postmaster::new(self.store.clone(), Arc::clone(&self.keys), stands_as);
@@ -153,7 +160,7 @@ impl Running {
             options.drain = config.drain;
             options.longest_hold = tuning.longest_hold;
             options.extend_every = tuning.queue.lease / 4;
-            let sender = self.sender(config, resolver, options)?;
+            let sender = self.sender(config, resolver, book, options)?;
             stats = sender.stats();
             ops = ops.counting(|registry| stats.metrics.register(registry));
             self.tasks.spawn(sender.run(self.stop.clone()));
@@ -214,12 +221,19 @@ impl Running {
         }
     }
 
-    fn sender(&self, config: &Config, resolver: Resolver, options: SenderOptions) -> anyhow::Result<Sender> {
+    fn sender(
+        &self,
+        config: &Config,
+        resolver: Resolver,
+        book: Shared<ProviderBook>,
+        options: SenderOptions,
+    ) -> anyhow::Result<Sender> {
         Ok(Sender::new(SenderParts {
             store: self.store.clone(),
             queue: self.queue.clone(),
             resolver,
             keys: Arc::clone(&self.keys),
+            book,
             site: SiteOptions { public_url: self.public_url.clone(), bounce_domain: config.bounce_domain.clone() },
             targets: TargetOptions {
                 ehlo_name: config.ehlo_name.clone(),
@@ -257,6 +271,7 @@ impl Running {
         web.trusted_proxies.clone_from(&config.trusted_proxies);
         WebState::new(self.store.clone(), self.queue.clone(), Arc::clone(&self.keys), web)
             .with_ops(Arc::clone(&self.ops))
+            .with_book(self.book.clone())
     }
 
     /// Resolves when something inside ordered the end.

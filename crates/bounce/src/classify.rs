@@ -121,6 +121,67 @@ mod tests {
         }
     }
 
+    /// What is written in a rule is what follows, through the whole way from reply to verdict; and what is our fault marks nobody.
+    #[test]
+    fn every_sample_turns_and_holds_what_its_rule_says() {
+        use tidings_domain::{Knob, PaceKey};
+        for rule in RULES.rules.iter().filter(|rule| !rule.providers.is_empty()) {
+            let phase = rule.phases.first().copied().unwrap_or(Phase::Rcpt);
+            for (provider, text) in rule.providers.iter().flat_map(|p| rule.spec.is.iter().map(move |text| (p, text))) {
+                let found = sample(phase, provider, text);
+                assert_eq!(found.class, rule.class, "{text:?}");
+                let turns = match rule.class {
+                    BounceClass::Throttled | BounceClass::IpBlocked | BounceClass::Ptr => Some(Knob::Rate),
+                    BounceClass::TooManyConnections => Some(Knob::Connections),
+                    BounceClass::SessionLimit => Some(Knob::MessagesPerConnection),
+                    _ => None,
+                };
+                assert_eq!(found.knob, turns, "{text:?}");
+                let key = rule.spec.key.as_deref().map(|word| PaceKey::parse(word).unwrap());
+                assert!(key.is_none_or(|key| key == found.key), "{text:?}");
+                let minutes = found.hold.map(|hold| hold.as_secs() / 60);
+                assert!(rule.spec.hold_minutes.is_none_or(|written| Some(written) == minutes), "{text:?}: {minutes:?}");
+                let punished = matches!(found.consequence, Consequence::HardBounce | Consequence::SoftBounce);
+                assert!(!punished || !is_senders_fault(found.class), "{text:?}: {:?}", found.consequence);
+                assert!(!found.class.is_block() || (found.hold.is_some() && found.knob.is_some()), "{text:?}");
+            }
+        }
+    }
+
+    const fn is_senders_fault(class: BounceClass) -> bool {
+        use BounceClass as B;
+        matches!(
+            class,
+            B::Throttled
+                | B::TooManyConnections
+                | B::SessionLimit
+                | B::IpBlocked
+                | B::Ptr
+                | B::Authentication
+                | B::ContentBlocked
+                | B::ContentEncoding
+                | B::RelayAuth
+        )
+    }
+
+    #[test]
+    fn gmail_names_whose_rate_it_is() {
+        use tidings_domain::PaceKey;
+        for (entity, key) in [
+            ("originating from your IP address", PaceKey::Route),
+            ("originating from your IP Netblock", PaceKey::Provider),
+            ("originating from your DKIM domain [example.org 35]", PaceKey::SendingDomain),
+            ("originating from your SPF domain [example.org 35]", PaceKey::Provider),
+            ("containing one of your URL domains", PaceKey::SendingDomain),
+        ] {
+            for code in ["421 4.7.28", "550 5.7.28"] {
+                let found = sample(Phase::Dot, "google", &format!("{code} unusual rate of unsolicited mail {entity}."));
+                assert_eq!(found.key, key, "{code} {entity}: {}", found.rule);
+                assert_eq!(found.consequence, Consequence::Snooze, "{code} {entity}");
+            }
+        }
+    }
+
     #[test]
     fn throttles_turn_the_right_knob() {
         use tidings_domain::Knob;

@@ -7,12 +7,14 @@ mod attempt;
 mod audience;
 mod bounce_rules;
 mod campaign;
+mod content_windows;
 mod delivery;
 mod held;
 mod import;
 mod lane;
 mod member;
 mod merge_tag;
+mod pace;
 mod process;
 mod provider;
 mod provider_table;
@@ -37,12 +39,17 @@ pub use attempt::{Attempt, Outcome, Peer, Phase, Problem};
 pub use audience::Audience;
 pub use bounce_rules::{BounceAction, BounceLimits, BounceRules, ReportEffect};
 pub use campaign::{CampaignState, CampaignTransition};
+pub use content_windows::{
+    CONTENT_REFUSALS_PERCENT, CONTENT_WINDOW_MESSAGES, ContentAlarm, ContentSums, ContentWindows,
+    FEWEST_CONTENT_REFUSALS,
+};
 pub use delivery::{DeliveryKind, DeliveryState, SkipReason};
 pub use held::{HELD_MS, held_until_released, hold};
 pub use import::{ColumnTarget, ImportState, ImportTransition, RejectKind};
 pub use lane::Lane;
 pub use member::{Role, Theme};
 pub use merge_tag::{MAX_MERGE_TAG_OCTETS, merge_tag};
+pub use pace::PaceAct;
 pub use process::ProcessRole;
 pub use provider::provider_label;
 pub use provider_table::{Provider, ProviderEntry, ProviderFile, ProviderLimits, ProviderTable, TableError};

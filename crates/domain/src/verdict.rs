@@ -66,7 +66,7 @@ impl BounceClass {
     /// The provider takes nothing from us for now, and waiting alone may not mend it: somebody should look.
     #[must_use]
     pub const fn is_block(self) -> bool {
-        matches!(self, Self::IpBlocked | Self::Ptr | Self::RelayAuth)
+        matches!(self, Self::IpBlocked | Self::Ptr)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::BounceLimits;
+use crate::{BounceLimits, ContentAlarm, ContentWindows, provider_label};
 
 /// Messages with an end that make one window.
 pub const WINDOW_MESSAGES: i64 = 1_000;
@@ -27,6 +27,9 @@ pub struct Sums {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Windows {
     begun: Vec<Sums>,
+    /// Of refusals for what the message says.
+    #[serde(default)]
+    pub content: ContentWindows,
 }
 
 /// What the windows say.
@@ -45,13 +48,15 @@ pub enum Alarm {
         complaints: i64,
         of: i64,
     },
+    /// A provider refuses what the message says.
+    Content(ContentAlarm),
 }
 
 impl Windows {
     /// Begins anew at these sums: after a person looked and let the campaign go on.
     #[must_use]
-    pub fn from(sums: Sums) -> Self {
-        Self { begun: vec![sums] }
+    pub fn from(sums: Sums, content: ContentWindows) -> Self {
+        Self { begun: vec![sums], content }
     }
 
     /// Judges the newest window of hard bounces and the last ones of complaints. Too many bounces are told before the window is full,
@@ -120,6 +125,12 @@ impl std::fmt::Display for Alarm {
                 "{complaints} of the last {of} recipients called it spam ({}): providers block senders from 0.3 % on. Check who is on the list, and that they asked for this mail, before you resume",
                 percent(*complaints, *of)
             ),
+            Self::Content(ContentAlarm { provider, refused, of }) => write!(
+                f,
+                "{} refused {refused} of the last {of} messages for what they say ({}). Look at its words below \"What was refused\", change the content in a copy of this campaign, and send yourself a test before you resume",
+                provider_label(provider),
+                percent(*refused, *of)
+            ),
             Self::ComplaintsRise { complaints, of } => write!(
                 f,
                 "{complaints} of the last {of} recipients called it spam ({}). Providers expect less than 0.1 %",
@@ -170,7 +181,7 @@ mod tests {
 
     #[test]
     fn who_looked_and_resumed_is_not_stopped_for_the_same_bounces() {
-        let windows = Windows::from(sums(300, 80, 4));
+        let windows = Windows::from(sums(300, 80, 4), ContentWindows::default());
         assert_eq!(windows.judge(sums(301, 81, 4), MANY, &LIMITS()), None);
     }
 

@@ -12,7 +12,7 @@ use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::{campaigns, delivery_counts, imports, leases};
 use crate::words::{Code, Db};
-use crate::{AnyConn, Store, StoreResult};
+use crate::{AnyConn, Store, StoreResult, pace_events};
 
 /// Ended campaigns are counted for this long, so that late bounces and complaints still show.
 pub const ENDED_COUNT_FOR_MS: i64 = 7 * UnixMs::DAY;
@@ -27,6 +27,8 @@ pub struct Gauges {
     pub paused: i64,
     /// Of those, how many need a person's attention.
     pub attention: i64,
+    /// Destinations that block us now.
+    pub blocked: i64,
     /// Ledger rows of campaigns under way and of those that ended within [`ENDED_COUNT_FOR_MS`].
     pub deliveries: BTreeMap<DeliveryState, i64>,
     /// Since when the first queued delivery of each lane has waited; campaigns that are paused are not looked at.
@@ -59,6 +61,7 @@ impl Store {
         self.read(move |conn| {
             let mut gauges = Gauges { deliveries: deliveries(conn, now)?, ..Gauges::default() };
             count_campaigns(conn, &mut gauges)?;
+            gauges.blocked = pace_events::count_blocks(conn, now)?;
             let oldest: Vec<(Code<Lane>, i64)> =
                 on!(conn, |c| Fixed::<OldestQueued>::new([Bind::Int(OLDEST_CAMPAIGNS)]).load(c))?;
             for (Code(lane), at) in oldest {

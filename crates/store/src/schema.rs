@@ -383,6 +383,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    provider_settings (provider) {
+        provider -> Text,
+        settings -> Text,
+    }
+}
+
+diesel::table! {
     providers (id) {
         id -> BigInt,
         name -> Text,
@@ -453,6 +460,56 @@ diesel::table! {
 }
 
 diesel::table! {
+    pace_events (id) {
+        id -> BigInt,
+        at_ms -> BigInt,
+        provider -> Text,
+        route_id -> BigInt,
+        stream -> Text,
+        act -> Text,
+        knob -> Text,
+        from_milli -> Nullable<BigInt>,
+        to_milli -> Nullable<BigInt>,
+        until_ms -> Nullable<BigInt>,
+        class -> Text,
+        rule -> Text,
+        why -> Text,
+        acted_by -> Text,
+        times -> BigInt,
+        attention -> Text,
+        ended_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    pace_orders (id) {
+        id -> BigInt,
+        at_ms -> BigInt,
+        ordered_by -> Text,
+        provider -> Text,
+        route_id -> Nullable<BigInt>,
+        act -> Text,
+        until_ms -> Nullable<BigInt>,
+        why -> Text,
+        told_at_ms -> Nullable<BigInt>,
+        over_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    provider_changes (id) {
+        id -> BigInt,
+        at_ms -> BigInt,
+        changed_by -> Text,
+        kind -> Text,
+        subject -> Text,
+        was -> Text,
+        becomes -> Text,
+        undoes -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     provider_replies (campaign_id, provider_id) {
         campaign_id -> BigInt,
         provider_id -> BigInt,
@@ -518,6 +575,16 @@ diesel::table! {
         attempts -> BigInt,
         max_connections -> BigInt,
         attempts_per_minute -> BigInt,
+    }
+}
+
+diesel::table! {
+    reply_rules (id) {
+        id -> BigInt,
+        name -> Text,
+        rule -> Text,
+        created_by -> Text,
+        created_at_ms -> BigInt,
     }
 }
 

@@ -30,6 +30,7 @@ pub enum Nav {
     Suppressions,
     Bounces,
     Queues,
+    Providers,
     Workers,
     Settings,
 }
@@ -47,6 +48,7 @@ impl Nav {
             Self::Suppressions => "suppressions",
             Self::Bounces => "bounces",
             Self::Queues => "queues",
+            Self::Providers => "providers",
             Self::Workers => "workers",
             Self::Settings => "settings",
         }
@@ -97,6 +99,12 @@ impl Page {
     /// The route is open to others as well and nobody is signed in.
     pub fn who(&self) -> WebResult<&Who> {
         self.who.as_deref().ok_or(WebError::Forbidden("You are not signed in."))
+    }
+
+    /// Whether an admin looks at it.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.who.as_ref().is_some_and(|who| who.is_admin())
     }
 
     /// The data of the person's workspace.

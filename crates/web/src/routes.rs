@@ -26,6 +26,7 @@ const TABLES: &[&[Entry]] = &[
     pages::lists::ROUTES,
     pages::organisation::ROUTES,
     pages::profile::ROUTES,
+    pages::providers::ROUTES,
     pages::queues::ROUTES,
     pages::sending::ROUTES,
     pages::sending_lock::ROUTES,

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
+use tidings_bounce::ProviderBook;
 use tidings_compose::Keys;
-use tidings_domain::{ProcessRole, UnixMs};
+use tidings_domain::{ProcessRole, Shared, UnixMs};
 use tidings_queue::Queue;
 use tidings_store::Store;
 
@@ -19,6 +20,8 @@ pub struct WebState {
     pub keys: Arc<Keys>,
     pub config: WebConfig,
     pub ops: Arc<Ops>,
+    /// The provider table and the reply rules in force.
+    pub book: Shared<ProviderBook>,
     pub(crate) throttle: SignInThrottle,
     pub(crate) live: LiveCampaigns,
     pub(crate) public: Public,
@@ -31,13 +34,21 @@ impl WebState {
         let (throttle, live) = (SignInThrottle::default(), LiveCampaigns::default());
         let (public, hooks) = (Public::new(store.clone()), Hooks::new(store.clone()));
         let ops = Arc::new(Ops::new(store.clone(), queue.clone(), ProcessRole::Serve));
-        Self { store, queue, keys, config, ops, throttle, live, public, hooks }
+        let book = Shared::new(ProviderBook::builtin());
+        Self { store, queue, keys, config, ops, book, throttle, live, public, hooks }
     }
 
     /// With probes that know this process's role and count its loops.
     #[must_use]
     pub fn with_ops(mut self, ops: Arc<Ops>) -> Self {
         self.ops = ops;
+        self
+    }
+
+    /// With the providers as this process keeps them; else the program's own.
+    #[must_use]
+    pub fn with_book(mut self, book: Shared<ProviderBook>) -> Self {
+        self.book = book;
         self
     }
 

@@ -4,6 +4,7 @@
 //! Nothing here decides what a reply means (`bounce`), how SMTP is spoken (`delivery`) or how rows change (`store`): the loops only carry
 //! values between those rooms.
 
+mod book_keeper;
 mod boot;
 mod clock;
 mod dispatcher;
@@ -16,6 +17,7 @@ mod postmaster;
 mod sender;
 mod sweeper;
 
+pub use book_keeper::BookKeeper;
 pub use boot::recover;
 pub use clock::now;
 pub use dispatcher::{Dispatcher, DispatcherOptions, QUEUE_FACT};

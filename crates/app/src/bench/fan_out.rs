@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use tidings_delivery::{ProviderTable, Resolver, ResolverOptions};
-use tidings_domain::{CampaignState, Lane, RouteKind, RouteTls, UnixMs};
+use tidings_bounce::ProviderBook;
+use tidings_delivery::{Resolver, ResolverOptions};
+use tidings_domain::{CampaignState, Lane, RouteKind, RouteTls, Shared, UnixMs};
 use tidings_queue::{Job, Queue, QueueOptions, RedisOptions, Shard};
 use tidings_store::{BENCH_DOMAINS, CampaignDetails, CampaignId, ListId, NewRoute, Store, StoreOptions, bench_domain};
 use tidings_worker::{Dispatcher, DispatcherOptions, Looping, now};
@@ -122,10 +123,11 @@ impl Bench {
 
     /// From Queuing to Queued. Also returns how many jobs the queue has then.
     async fn fan_out(&self) -> anyhow::Result<(Duration, usize)> {
-        let table = Arc::new(ProviderTable::builtin()?);
-        let resolver = Resolver::new(ResolverOptions::default(), Arc::clone(&table))?;
+        let book = ProviderBook::builtin();
+        let resolver = Resolver::new(ResolverOptions::default(), Arc::clone(book.base()))?;
         let options = DispatcherOptions::default();
-        let mut dispatcher = Dispatcher::new(self.store.clone(), self.queue.clone(), resolver, table, options);
+        let mut dispatcher =
+            Dispatcher::new(self.store.clone(), self.queue.clone(), resolver, Shared::new(book), options);
         let began = Instant::now();
         while self.state().await? == Some(CampaignState::Queuing) {
             dispatcher.step().await?;

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use tidings_bounce::ProviderBook;
 use tidings_compose::Keys;
 use tidings_delivery::{
     Connection, Envelope, Offer, Resolver, ResolverOptions, Session, Target, TlsClients, TlsPolicy,
 };
-use tidings_domain::{CampaignState, Outcome, ProviderTable, RouteKind, RouteTls, UnixMs};
+use tidings_domain::{CampaignState, Outcome, RouteKind, RouteTls, Shared, UnixMs};
 use tidings_queue::Queue;
 use tidings_store::{CampaignDetails, CampaignId, NewRoute, Store};
 use tidings_worker::import::{FileImport, Importer, finish_import, start_from_file};
@@ -119,7 +120,7 @@ struct Bench {
     store: Store,
     queue: Queue,
     resolver: Resolver,
-    table: Arc<ProviderTable>,
+    book: Shared<ProviderBook>,
     campaign: CampaignId,
     connections: u16,
 }
@@ -169,10 +170,11 @@ impl Bench {
         let plan = scene::CampaignPlan { details: details(), html: html(arguments.html_bytes), track: arguments.track };
         let campaign = scene::draft(&scene.workspace, list, plan).await?;
         scene::launch(&scene, campaign, "Bench").await?;
-        let table = Arc::new(ProviderTable::builtin()?);
-        let resolver = Resolver::new(ResolverOptions::default(), Arc::clone(&table))?;
+        let book = ProviderBook::builtin();
+        let resolver = Resolver::new(ResolverOptions::default(), Arc::clone(book.base()))?;
         let queue = open_queue(servers.map(|(_, redis)| redis), "bench-send").await?;
-        let bench = Self { store, queue, resolver, table, campaign, connections: arguments.connections };
+        let book = Shared::new(book);
+        let bench = Self { store, queue, resolver, book, campaign, connections: arguments.connections };
         let mut dispatcher = bench.dispatcher();
         while bench.state().await? == CampaignState::Queuing {
             dispatcher.step().await?;
@@ -185,7 +187,7 @@ impl Bench {
             self.store.clone(),
             self.queue.clone(),
             self.resolver.clone(),
-            Arc::clone(&self.table),
+            self.book.clone(),
             DispatcherOptions::default(),
         )
     }
@@ -204,6 +206,7 @@ impl Bench {
             queue: self.queue.clone(),
             resolver: self.resolver.clone(),
             keys: Arc::new(Keys::new(&[7; 32])),
+            book: self.book.clone(),
             site: SiteOptions { public_url: "https://bench.example".to_owned(), bounce_domain: None },
             targets: TargetOptions {
                 ehlo_name: "bench.example".to_owned(),

@@ -6,6 +6,7 @@ pub mod demo;
 pub mod doctor;
 pub mod import;
 pub mod migrate;
+pub mod providers;
 pub mod queue;
 pub mod restore;
 pub mod sandbox;

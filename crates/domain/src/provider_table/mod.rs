@@ -29,7 +29,7 @@ pub enum TableError {
 }
 
 /// Which provider operates which mail hosts (`data/providers.toml`), with what an operator changed in it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ProviderTable {
     default: ProviderLimits,
     providers: Vec<Provider>,

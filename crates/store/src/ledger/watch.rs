@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
-use tidings_domain::{Alarm, DeliveryState, Sums, UnixMs, Windows};
+use tidings_domain::{Alarm, BounceClass, ContentSums, ContentWindows, DeliveryState, Sums, UnixMs, Windows, Word};
 
 use super::campaign::Applied;
 use super::{SYSTEM_ACTOR, events, pause};
 use crate::connection::on;
-use crate::schema::{campaign_windows, campaigns, delivery_counts};
+use crate::schema::{campaign_windows, campaigns, delivery_counts, providers, reply_groups};
 use crate::words::Code;
-use crate::{AnyConn, CampaignId, Store, StoreError, StoreResult, WorkspaceId, bounce_rules};
+use crate::{AnyConn, CampaignId, ProviderId, Store, StoreError, StoreResult, WorkspaceId, bounce_rules};
 
 /// Complaints come for days; a campaign that is done cannot be stopped any more, but its owner is told.
 const WATCHED_AFTER_DONE_MS: i64 = 3 * UnixMs::DAY;
@@ -60,23 +60,32 @@ fn watched(conn: &mut AnyConn, now: UnixMs) -> StoreResult<Vec<Watched>> {
 impl Watched {
     /// Whether there is anything to write: nearly always there is not.
     fn has_news(&self, conn: &mut AnyConn) -> StoreResult<bool> {
-        let sums = sums(conn, self.campaign)?;
-        if sums.ended == 0 {
+        let seen = Seen::of(conn, self.campaign)?;
+        if seen.sums.ended == 0 && seen.content.is_empty() {
             return Ok(false);
         }
         let mut windows = load(conn, self.campaign)?;
-        let limits = bounce_rules::rules(conn, self.workspace)?.limits;
-        let alarm = windows.judge(sums, self.audience.unwrap_or(i64::MAX), &limits);
+        let alarm = self.alarm(conn, &windows, &seen)?;
         let said: String = campaigns::table.find(self.campaign).select(campaigns::attention).first(conn)?;
-        Ok(alarm.is_some_and(|alarm| alarm.pauses() || said.is_empty()) || windows.roll(sums))
+        Ok(alarm.is_some_and(|alarm| alarm.pauses() || said.is_empty()) || seen.roll(&mut windows))
+    }
+
+    /// The worst of what is seen: one that pauses stands before one that only warns.
+    fn alarm(&self, conn: &mut AnyConn, windows: &Windows, seen: &Seen) -> StoreResult<Option<Alarm>> {
+        let limits = bounce_rules::rules(conn, self.workspace)?.limits;
+        let harm = windows.judge(seen.sums, self.audience.unwrap_or(i64::MAX), &limits);
+        if harm.as_ref().is_some_and(Alarm::pauses) {
+            return Ok(harm);
+        }
+        let refused = seen.content.iter().find_map(|(provider, sums)| windows.content.judge(provider, *sums));
+        Ok(refused.map(Alarm::Content).or(harm))
     }
 
     fn judge(&self, conn: &mut AnyConn, now: UnixMs) -> StoreResult<Option<Alarm>> {
-        let sums = sums(conn, self.campaign)?;
+        let seen = Seen::of(conn, self.campaign)?;
         let mut windows = load(conn, self.campaign)?;
-        let limits = bounce_rules::rules(conn, self.workspace)?.limits;
-        let alarm = windows.judge(sums, self.audience.unwrap_or(i64::MAX), &limits);
-        if windows.roll(sums) {
+        let alarm = self.alarm(conn, &windows, &seen)?;
+        if seen.roll(&mut windows) {
             save(conn, (self.workspace, self.campaign), &windows)?;
         }
         let Some(alarm) = alarm else { return Ok(None) };
@@ -98,8 +107,61 @@ impl Watched {
 
 /// A person looked and lets the campaign go on: what was before is not held against it again.
 pub(super) fn begin_anew(conn: &mut AnyConn, key: (WorkspaceId, CampaignId)) -> StoreResult<()> {
-    let sums = sums(conn, key.1)?;
-    save(conn, key, &Windows::from(sums))
+    let seen = Seen::of(conn, key.1)?;
+    let content = ContentWindows::from(seen.content.iter().map(|(provider, sums)| (provider.as_str(), *sums)));
+    save(conn, key, &Windows::from(seen.sums, content))
+}
+
+/// What is judged of a campaign.
+struct Seen {
+    sums: Sums,
+    /// Of the providers that refused any message for what it says.
+    content: Vec<(String, ContentSums)>,
+}
+
+impl Seen {
+    fn of(conn: &mut AnyConn, campaign: CampaignId) -> StoreResult<Self> {
+        Ok(Self { sums: sums(conn, campaign)?, content: content(conn, campaign)? })
+    }
+
+    /// Returns whether anything changed.
+    fn roll(&self, windows: &mut Windows) -> bool {
+        let mut rolled = windows.roll(self.sums);
+        for (provider, sums) in &self.content {
+            rolled |= windows.content.roll(provider, *sums);
+        }
+        rolled
+    }
+}
+
+/// Replies are counted as they come, also those after which a message is tried again.
+fn content(conn: &mut AnyConn, campaign: CampaignId) -> StoreResult<Vec<(String, ContentSums)>> {
+    let own = reply_groups::table.filter(reply_groups::campaign_id.eq(campaign));
+    let refusing: Vec<ProviderId> = own
+        .filter(reply_groups::class.eq(BounceClass::ContentBlocked.as_str()))
+        .select(reply_groups::provider_id)
+        .distinct()
+        .load(conn)?;
+    refusing.into_iter().map(|provider| content_at(conn, campaign, provider)).collect()
+}
+
+fn content_at(conn: &mut AnyConn, campaign: CampaignId, provider: ProviderId) -> StoreResult<(String, ContentSums)> {
+    let name: String = providers::table.find(provider).select(providers::name).first(conn)?;
+    let groups: Vec<(String, i64)> = reply_groups::table
+        .filter(reply_groups::campaign_id.eq(campaign))
+        .filter(reply_groups::provider_id.eq(provider))
+        .select((reply_groups::class, reply_groups::n))
+        .load(conn)?;
+    let accepted: Vec<i64> = delivery_counts::table
+        .filter(delivery_counts::campaign_id.eq(campaign))
+        .filter(delivery_counts::provider_id.eq(provider))
+        .filter(delivery_counts::state.eq_any([DeliveryState::Accepted.code(), DeliveryState::Complained.code()]))
+        .select(delivery_counts::n)
+        .load(conn)?;
+    let is_content = |group: &&(String, i64)| group.0 == BounceClass::ContentBlocked.as_str();
+    let refused = groups.iter().filter(is_content).map(|(_, n)| n).sum();
+    let ended = accepted.iter().sum::<i64>() + groups.iter().map(|(_, n)| n).sum::<i64>();
+    Ok((name, ContentSums { ended, refused }))
 }
 
 fn sums(conn: &mut AnyConn, campaign: CampaignId) -> StoreResult<Sums> {

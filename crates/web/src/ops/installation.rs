@@ -67,6 +67,7 @@ fn ledger(registry: &mut Registry, gauges: &Gauges) {
     many(registry, "tidings_campaigns", "Campaigns under way, by state", states);
     one(registry, "tidings_campaigns_paused", "Campaigns under way that are paused", gauges.paused as f64);
     one(registry, "tidings_campaigns_attention", "Campaigns that wait for a person", gauges.attention as f64);
+    one(registry, "tidings_providers_blocking", "Destinations that block this sender now", gauges.blocked as f64);
     let rows = DeliveryState::ALL.iter().map(|state| {
         let n = gauges.deliveries.get(state).copied().unwrap_or(0);
         (vec![("state", state.to_string())], n as f64)

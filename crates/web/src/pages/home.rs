@@ -7,6 +7,7 @@ use askama::Template;
 use tidings_domain::{CampaignState, DeliveryState, ProcessRole, UnixMs, Word};
 use tidings_store::{CampaignHead, CampaignRow, CampaignTab, Heartbeat, SetupProgress};
 
+use super::providers::{Alert, alerts};
 use crate::WebState;
 use crate::chart::StackedBar;
 use crate::filters;
@@ -36,6 +37,8 @@ struct HomePage {
     worker: Option<WorkerNotice>,
     /// Why nothing is sent at all.
     lock: Option<String>,
+    /// Providers that block us, for who can do something about it.
+    blocks: Vec<Alert>,
     /// Campaigns that wait for a person.
     attention: Vec<CampaignHead>,
 }
@@ -74,7 +77,11 @@ async fn read(page: Page, state: &WebState) -> WebResult<HomePage> {
     let worker = worker_notice(&page, &workers, waiting);
     let latest = rows.into_iter().map(Latest::new).collect();
     let lock = state.store.sending_lock().await?;
-    Ok(HomePage { page: page.titled("Home", Nav::Home), progress, latest, worker, lock, attention })
+    let blocks = match page.who()?.is_admin() {
+        true => alerts(state.store.standing_blocks(page.now).await?, &page),
+        false => Vec::new(),
+    };
+    Ok(HomePage { page: page.titled("Home", Nav::Home), progress, latest, worker, lock, blocks, attention })
 }
 
 fn worker_notice(page: &Page, workers: &[Heartbeat], waiting: Option<&str>) -> Option<WorkerNotice> {

@@ -9,6 +9,7 @@ pub(crate) mod list;
 pub(crate) mod lists;
 pub(crate) mod organisation;
 pub(crate) mod profile;
+pub(crate) mod providers;
 pub(crate) mod queues;
 pub(crate) mod sending;
 pub(crate) mod sending_lock;

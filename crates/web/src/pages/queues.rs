@@ -11,6 +11,7 @@ use tidings_queue::{Gauge, Health, Knob, ReducedKnob, ShardStatus, Standing};
 use tidings_store::{Gauges, RouteId};
 
 use super::campaigns::{rate, wording};
+use super::providers::{Alert, EventRow, alerts, event_rows};
 use crate::WebState;
 use crate::filters;
 use crate::inventory::{Access, Entry};
@@ -22,6 +23,8 @@ pub(crate) const ROUTES: &[Entry] = &[Entry::page("/queues", || web::to(show)).w
 
 /// Destinations on the page: those with most to do.
 const ROWS: usize = 100;
+/// Turns of limits that the page tells.
+const EVENTS_SHOWN: i64 = 10;
 
 shows!(QueuesPage);
 
@@ -35,6 +38,9 @@ struct QueuesPage {
     rows: Vec<Row>,
     /// Destinations beyond those shown.
     more: usize,
+    alerts: Vec<Alert>,
+    /// What slowed or freed destinations lately.
+    events: Vec<EventRow>,
     deferred: i64,
     in_doubt: i64,
     idle_leases: usize,
@@ -81,12 +87,15 @@ async fn show(page: Page, state: web::Data<WebState>) -> WebResult<HttpResponse>
     let more = shards.len().saturating_sub(ROWS);
     let lanes = Lane::ALL.iter().map(|lane| lane_row(*lane, &shards, &gauges, &page)).collect();
     let rows = shards.iter().take(ROWS).map(|shard| row(shard, &relays, &page)).collect();
+    let events = state.store.pace_events(None, EVENTS_SHOWN).await?;
     let of = |state| gauges.deliveries.get(&state).copied().unwrap_or(0);
     QueuesPage {
         trouble: trouble(state.queue.health()),
         lanes,
         rows,
         more,
+        alerts: alerts(state.store.standing_blocks(page.now).await?, &page),
+        events: event_rows(&events, &page),
         deferred: of(DeliveryState::Deferred),
         in_doubt: of(DeliveryState::InDoubt),
         idle_leases: seen.waiting_workers,
@@ -182,7 +191,7 @@ fn of_limit(now: &str, limit: Option<String>) -> String {
 }
 
 /// What the destination does, or why it does nothing: a tone, a word, a sentence.
-fn standing(shard: &ShardStatus, page: &Page) -> (&'static str, &'static str, String) {
+pub(super) fn standing(shard: &ShardStatus, page: &Page) -> (&'static str, &'static str, String) {
     match shard.standing {
         Standing::Held => {
             let hold = shard.hold.as_ref();
@@ -217,7 +226,7 @@ fn standing(shard: &ShardStatus, page: &Page) -> (&'static str, &'static str, St
     }
 }
 
-fn reduced(knob: &ReducedKnob) -> String {
+pub(super) fn reduced(knob: &ReducedKnob) -> String {
     let (what, value): (&str, fn(f64) -> String) = match knob.knob {
         Knob::Rate => ("The rate", rate::per_second),
         Knob::Connections => ("The number of connections", whole),

@@ -8,6 +8,7 @@ mod lists;
 mod operations;
 mod ops;
 mod people;
+mod providers;
 mod sessions;
 mod settings;
 mod setup;

@@ -4,17 +4,18 @@
 //! repeated, idempotent work. The queue is told afterwards: losing it loses nothing.
 
 mod chores;
+mod pace;
 mod providers;
 mod shards;
 mod strays;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use tidings_delivery::{ProviderTable, Resolver};
-use tidings_domain::{CampaignState, CampaignTransition, UnixMs};
+use tidings_bounce::ProviderBook;
+use tidings_delivery::Resolver;
+use tidings_domain::{CampaignState, CampaignTransition, Shared, UnixMs};
 use tidings_queue::Queue;
 use tidings_store::{ActiveCampaign, CampaignId, DeliveryId, FanOut, QueuedJob, Store, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::leadership::{Leadership, Standing};
 use crate::{DispatcherMetrics, Looping, Step, now, run_until_stopped};
 use chores::Chores;
+use pace::PaceKeeper;
 use providers::Providers;
 use shards::Shards;
 use strays::Strays;
@@ -74,6 +76,7 @@ pub struct Dispatcher {
     queue: Queue,
     providers: Providers,
     shards: Shards,
+    pace: PaceKeeper,
     options: DispatcherOptions,
     /// What the queue was last told of each campaign.
     paused: HashMap<CampaignId, bool>,
@@ -97,12 +100,13 @@ impl Dispatcher {
         store: Store,
         queue: Queue,
         resolver: Resolver,
-        table: Arc<ProviderTable>,
+        book: Shared<ProviderBook>,
         options: DispatcherOptions,
     ) -> Self {
-        let providers = Providers::new(store.clone(), resolver, Arc::clone(&table));
-        let shards = Shards::new(store.clone(), queue.clone(), table);
+        let providers = Providers::new(store.clone(), resolver, book.clone());
+        let shards = Shards::new(store.clone(), queue.clone(), book);
         let leadership = options.stands_as.clone().map(|name| Leadership::of("dispatcher", store.clone(), name));
+        let pace = PaceKeeper::new(store.clone(), queue.clone());
         let strays = Strays::new(store.clone(), queue.clone());
         let chores = Chores::new(store.clone(), options.keep_months);
         Self {
@@ -110,6 +114,7 @@ impl Dispatcher {
             queue,
             providers,
             shards,
+            pace,
             options,
             paused: HashMap::new(),
             leadership,
@@ -340,6 +345,7 @@ impl Dispatcher {
             }
         }
         self.send_unsent().await?;
+        self.shards.keep_up().await?;
         let campaigns = self.store.active_campaigns().await.context("reading the active campaigns")?;
         self.tell_pauses(&campaigns).await;
         if self.leadership.is_some() {
@@ -358,6 +364,7 @@ impl Dispatcher {
             Err(error) => tracing::warn!(%error, "the ledger's chores wait"),
         }
         self.watch().await?;
+        self.pace.keep_up().await?;
         Ok(if busy { Step::DidWork } else { Step::Idle })
     }
 }

@@ -1,10 +1,9 @@
 //! Finds the provider of every recipient domain before its deliveries are queued.
 
-use std::sync::Arc;
-
 use futures_util::{StreamExt, stream};
-use tidings_delivery::{ProviderTable, Resolver};
-use tidings_domain::Problem;
+use tidings_bounce::ProviderBook;
+use tidings_delivery::{MailHosts, Resolver};
+use tidings_domain::{Problem, ProviderTable, Shared};
 use tidings_store::{CampaignId, Store};
 
 use super::expiry;
@@ -18,12 +17,12 @@ const LOOKUPS_AT_ONCE: usize = 64;
 pub struct Providers {
     store: Store,
     resolver: Resolver,
-    table: Arc<ProviderTable>,
+    book: Shared<ProviderBook>,
 }
 
 impl Providers {
-    pub fn new(store: Store, resolver: Resolver, table: Arc<ProviderTable>) -> Self {
-        Self { store, resolver, table }
+    pub fn new(store: Store, resolver: Resolver, book: Shared<ProviderBook>) -> Self {
+        Self { store, resolver, book }
     }
 
     /// Looks up what the campaign's pending rows need and what is not known yet.
@@ -59,15 +58,24 @@ impl Providers {
     async fn look_up(&self, domain: String) -> (String, String, bool) {
         match self.resolver.mail_hosts(&domain).await {
             Ok(hosts) => {
-                let provider = hosts.provider.to_string();
+                let provider = provider_of(&hosts, &self.book.current().table);
                 (domain, provider, true)
             }
             Err(failure) => {
+                let table = &self.book.current().table;
                 let provider =
-                    self.table.of_recipient_domain(&domain).map_or_else(|| format!("mx:{domain}"), |p| p.to_string());
+                    table.of_recipient_domain(&domain).map_or_else(|| format!("mx:{domain}"), |p| p.to_string());
                 let known = matches!(failure.problem, Problem::NoSuchDomain | Problem::NoMailHost | Problem::NullMx);
                 (domain, provider, known)
             }
         }
     }
+}
+
+/// By the table of this moment: what the resolver remembers may be of an older one.
+fn provider_of(found: &MailHosts, table: &ProviderTable) -> String {
+    let best = found.hosts.iter().map(|host| host.preference).min();
+    let names: Vec<&str> =
+        found.hosts.iter().filter(|host| Some(host.preference) == best).map(|host| host.name.as_str()).collect();
+    table.group(&names).to_string()
 }

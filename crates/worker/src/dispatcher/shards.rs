@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use tidings_delivery::ProviderTable;
-use tidings_domain::RouteKind;
+use tidings_bounce::ProviderBook;
+use tidings_domain::{ProviderTable, RouteKind, Shared};
 use tidings_queue::{Job, Limits, Queue, Shard};
 use tidings_store::{QueuedJob, RouteId, Store};
 
@@ -15,19 +15,36 @@ const RELAY_MESSAGES_PER_CONNECTION: u32 = 1_000;
 pub struct Shards {
     store: Store,
     queue: Queue,
+    book: Shared<ProviderBook>,
+    /// The one that the queue's limits are of.
     table: Arc<ProviderTable>,
     /// Shards whose limits the queue knows.
     limited: HashSet<Shard>,
 }
 
 impl Shards {
-    pub fn new(store: Store, queue: Queue, table: Arc<ProviderTable>) -> Self {
-        Self { store, queue, table, limited: HashSet::new() }
+    pub fn new(store: Store, queue: Queue, book: Shared<ProviderBook>) -> Self {
+        let table = Arc::clone(&book.current().table);
+        Self { store, queue, book, table, limited: HashSet::new() }
     }
 
     /// Tells the queue all limits anew.
     pub fn forget(&mut self) {
         self.limited.clear();
+    }
+
+    /// Tells the queue the limits anew when the provider table is another one than before.
+    pub async fn keep_up(&mut self) -> anyhow::Result<()> {
+        let table = Arc::clone(&self.book.current().table);
+        if Arc::ptr_eq(&table, &self.table) {
+            return Ok(());
+        }
+        self.table = table;
+        self.forget();
+        for status in self.queue.snapshot().await.shards {
+            self.limit(&status.shard).await?;
+        }
+        Ok(())
     }
 
     pub async fn push(&mut self, jobs: &[QueuedJob]) -> anyhow::Result<()> {

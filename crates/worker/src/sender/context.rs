@@ -1,8 +1,10 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use tidings_bounce::ProviderBook;
 use tidings_compose::Keys;
 use tidings_delivery::Resolver;
+use tidings_domain::Shared;
 use tidings_queue::Queue;
 use tidings_store::Store;
 
@@ -18,6 +20,8 @@ pub struct Parts {
     pub queue: Queue,
     pub resolver: Resolver,
     pub keys: Arc<Keys>,
+    /// What replies mean; it may change while everything runs.
+    pub book: Shared<ProviderBook>,
     pub site: SiteOptions,
     pub targets: TargetOptions,
     pub options: SenderOptions,
@@ -27,6 +31,7 @@ pub struct Parts {
 pub struct SenderContext {
     pub(super) store: Store,
     pub(super) queue: Queue,
+    pub(super) book: Shared<ProviderBook>,
     pub(super) recorder: Recorder,
     pub(super) content: Contents,
     pub(super) targets: Targets,
@@ -48,6 +53,15 @@ impl SenderContext {
     pub(super) fn new(parts: Parts, recorder: Recorder, stats: Arc<SenderStats>) -> Self {
         let content = Contents::new(parts.store.clone(), Arc::clone(&parts.keys), parts.site);
         let targets = Targets::new(parts.store.clone(), parts.resolver, parts.keys, parts.targets);
-        Self { store: parts.store, queue: parts.queue, recorder, content, targets, options: parts.options, stats }
+        Self {
+            store: parts.store,
+            queue: parts.queue,
+            book: parts.book,
+            recorder,
+            content,
+            targets,
+            options: parts.options,
+            stats,
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidings_bounce::{classify, classify_problem, escalate, normalise};
+use tidings_bounce::{RuleBook, classify_problem, escalate, normalise};
 use tidings_domain::{
     Attempt, BounceClass, Consequence, Outcome, Peer, Phase, Problem, RetryPolicy, RetryVerdict, UnixMs, Verdict,
 };
@@ -26,6 +26,8 @@ pub struct Judgement {
 pub struct Bench<'a> {
     pub work: &'a Work,
     pub retry: &'a RetryPolicy,
+    /// What replies mean.
+    pub rules: &'a RuleBook,
     /// No hold lasts longer. Only a sandbox, where time is short, sets less than days.
     pub longest_hold: Duration,
     pub now: UnixMs,
@@ -45,7 +47,7 @@ pub fn judge(bench: &Bench<'_>, attempt: &Attempt) -> Judgement {
         Outcome::InDoubt { problem, detail } => in_doubt(bench, attempt, *problem, detail),
         Outcome::Broken { problem: Problem::Withdrawn, .. } => Judgement { record: None, verdict: None },
         Outcome::Refused { phase, reply } => {
-            let verdict = classify(*phase, reply, &bench.work.provider);
+            let verdict = bench.rules.classify(*phase, reply, &bench.work.provider);
             let words = ReplyRecord::of(reply, normalise(&reply.to_string()));
             follow(bench, attempt, *phase, verdict, words)
         }
@@ -177,7 +179,11 @@ mod tests {
     fn judged(work: &Work, outcome: Outcome) -> Judgement {
         let retry = RetryPolicy::for_lane(Lane::Bulk);
         let attempt = Attempt { at: NOW, duration: Duration::from_millis(5), peer: None, outcome };
-        judge(&Bench { work, retry: &retry, longest_hold: Duration::MAX, now: NOW, jitter: 0.5 }, &attempt)
+        let rules = RuleBook::builtin();
+        judge(
+            &Bench { work, retry: &retry, rules: &rules, longest_hold: Duration::MAX, now: NOW, jitter: 0.5 },
+            &attempt,
+        )
     }
 
     fn refused(phase: Phase, text: &str) -> Outcome {

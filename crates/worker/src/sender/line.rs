@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use tidings_delivery::{Connection, Envelope, Offer};
 use tidings_domain::{Attempt, DeliveryKind, Outcome, Peer, Phase, Problem};
-use tidings_queue::{Grant, Job, Knob, LeaseState, More, Settle, Signal};
+use tidings_queue::{Grant, Job, LeaseState, More, Settle, Signal};
 use tidings_store::{DeliveryId, Intent, IntentAnswer, OutcomeRecord, Work};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::context::SenderContext;
 use super::judge::{Bench, Judgement, judge};
+use super::pace;
 use super::targets::Spot;
 use crate::now;
 
@@ -38,13 +39,15 @@ struct Line<'a> {
     peer: Option<Peer>,
     /// The lease ran out under us: what is in flight ends, nothing new begins.
     is_lost: &'a AtomicBool,
+    /// The peer asked to be left alone: the jobs still in hand go back, instead of each finding out by itself.
+    is_held: bool,
 }
 
 /// Works the grant off and closes it, showing life all the while: one reply may take ten minutes.
 pub async fn serve(context: &SenderContext, mut grant: Grant, stop: &CancellationToken) {
     let jobs = std::mem::take(&mut grant.jobs);
     let is_lost = AtomicBool::new(false);
-    let line = Line { context, grant: &grant, stop, open: None, peer: None, is_lost: &is_lost };
+    let line = Line { context, grant: &grant, stop, open: None, peer: None, is_lost: &is_lost, is_held: false };
     tokio::select! {
         () = line.run(jobs) => {}
         () = show_life(context, &grant, &is_lost) => {}
@@ -77,7 +80,7 @@ impl Line<'_> {
                     break;
                 }
             }
-            if self.stop.is_cancelled() {
+            if self.is_held || self.stop.is_cancelled() {
                 break;
             }
             match self.context.queue.more(self.grant, self.context.options.jobs_a_claim).await {
@@ -114,7 +117,7 @@ impl Line<'_> {
             // A row that moved on since its job was made needs no attempt.
             let found = work.iter().find(|w| w.delivery.0 == job.delivery && w.attempt == job.attempt);
             let settle = match found {
-                Some(_) if self.stop.is_cancelled() => Settle::Release,
+                Some(_) if self.is_held || self.stop.is_cancelled() => Settle::Release,
                 Some(work) => self.deliver(work).await,
                 None => Settle::Done,
             };
@@ -147,7 +150,8 @@ impl Line<'_> {
         let attempt = Attempt { at, duration: began.elapsed(), peer: self.peer.take(), outcome };
         let retry = (self.context.options.retry)(work.lane);
         let longest_hold = self.context.options.longest_hold;
-        let bench = Bench { work, retry: &retry, longest_hold, now: now(), jitter: rand::random() };
+        let rules = &self.context.book.current().rules;
+        let bench = Bench { work, retry: &retry, rules, longest_hold, now: now(), jitter: rand::random() };
         let judgement = judge(&bench, &attempt);
         if let Some(record) = &judgement.record {
             self.context.stats.metrics.attempted(&work.provider, record.settled, attempt.duration);
@@ -169,8 +173,8 @@ impl Line<'_> {
         {
             let why =
                 judgement.record.as_ref().and_then(|r| r.reply.as_ref()).map_or_else(String::new, |r| r.text.clone());
-            let knob = verdict.knob.map(knob);
-            self.context.queue.signal(&self.grant.shard, Signal { knob, hold: verdict.hold, why }).await;
+            self.is_held |= verdict.hold.is_some();
+            pace::obey(self.context, &self.grant.shard, work, verdict, &why).await;
         }
         let Some(record) = judgement.record else { return Settle::Release };
         if judgement.verdict.is_some_and(|v| v.pause_campaign) && work.kind == DeliveryKind::Campaign {
@@ -295,9 +299,10 @@ impl Line<'_> {
     }
 
     /// Nobody answers: the destination rests, instead of every job finding out by itself.
-    async fn rest_if_unreachable(&self, outcome: &Outcome) {
+    async fn rest_if_unreachable(&mut self, outcome: &Outcome) {
         if let Outcome::Broken { phase: Phase::Connect | Phase::Greeting, detail, .. } = outcome {
             let rest = REST_AFTER_FAILED_CONNECT.min(self.context.options.longest_hold);
+            self.is_held = true;
             let signal = Signal { knob: None, hold: Some(rest), why: detail.clone() };
             self.context.queue.signal(&self.grant.shard, signal).await;
         }
@@ -307,14 +312,6 @@ impl Line<'_> {
         if self.open.as_ref().is_some_and(|open| !open.connection.is_reusable()) {
             self.open = None;
         }
-    }
-}
-
-fn knob(knob: tidings_domain::Knob) -> Knob {
-    match knob {
-        tidings_domain::Knob::Rate => Knob::Rate,
-        tidings_domain::Knob::Connections => Knob::Connections,
-        tidings_domain::Knob::MessagesPerConnection => Knob::MessagesPerConnection,
     }
 }
 

@@ -4,6 +4,7 @@ mod content;
 mod context;
 mod judge;
 mod line;
+mod pace;
 mod recorder;
 mod targets;
 
@@ -18,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 pub use content::SiteOptions;
 pub use context::{Parts, SenderStats};
+pub(crate) use pace::{destination, word as knob_word};
 pub use targets::TargetOptions;
 
 use context::SenderContext;

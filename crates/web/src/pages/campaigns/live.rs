@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::web;
 use tidings_domain::UnixMs;
 use tidings_queue::Snapshot;
-use tidings_store::{CampaignId, Overview, StoreError, StoreResult, Workspace};
+use tidings_store::{CampaignId, Overview, PaceEvent, StoreError, StoreResult, Workspace};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
@@ -18,6 +18,8 @@ use crate::{WebState, disk};
 
 /// How often the numbers are read while somebody watches.
 const EVERY: Duration = Duration::from_secs(1);
+/// Turns of its destinations' limits that the page tells.
+const TURNS_SHOWN: i64 = 6;
 /// An updater outlives its last watcher by so long, so that a page without script keeps its rate between two reloads.
 const LINGER: Duration = Duration::from_secs(30);
 
@@ -26,6 +28,8 @@ const LINGER: Duration = Duration::from_secs(30);
 pub struct Look {
     pub overview: Overview,
     pub queue: Snapshot,
+    /// What slowed or freed its destinations, the latest first.
+    pub turns: Vec<PaceEvent>,
     pub rate: Rate,
     /// When one of its numbers last changed, as far as this process saw.
     pub moved_at: Option<UnixMs>,
@@ -127,6 +131,7 @@ async fn look(state: &WebState, data: &Workspace, id: CampaignId, meter: &mut Ra
     meter.saw(at, (tally.total(), tally.open(), tally.ahead()));
     Ok(Look {
         overview,
+        turns: state.store.pace_events_of(id, TURNS_SHOWN).await?,
         queue: state.queue.snapshot().await,
         rate: meter.rate(),
         moved_at: meter.moved_at(),
@@ -144,6 +149,7 @@ pub async fn fresh(state: &WebState, data: &Workspace, id: CampaignId) -> StoreR
     let overview = data.overview(id).await?;
     Ok(Look {
         overview,
+        turns: state.store.pace_events_of(id, TURNS_SHOWN).await?,
         queue: state.queue.snapshot().await,
         rate: seen.as_ref().map(|look| look.rate).unwrap_or_default(),
         moved_at: seen.and_then(|look| look.moved_at),

@@ -19,6 +19,7 @@ use crate::WebState;
 use crate::bounce_words::{self, ClassWords};
 use crate::filters;
 use crate::page::{Nav, Page, Show};
+use crate::pages::providers::{EventRow, event_rows};
 use crate::problem::WebResult;
 use crate::text::{count_of, number};
 
@@ -88,6 +89,8 @@ pub struct LiveView {
     pub in_doubt: i64,
     pub skipped: Vec<(String, i64)>,
     pub providers: Vec<ProviderRow>,
+    /// What slowed or freed its destinations lately.
+    pub turns: Vec<EventRow>,
     pub groups: Vec<ErrorGroup>,
     pub events: Vec<(i64, String, String)>,
     pub heartbeat: String,
@@ -143,6 +146,7 @@ pub fn view(look: &Look, page: &Page) -> LiveView {
         in_doubt: tally.of(DeliveryState::InDoubt),
         skipped: overview.skipped.iter().map(|(reason, n)| (wording::skipped(reason).to_owned(), *n)).collect(),
         providers: providers::rows(look, page),
+        turns: event_rows(&look.turns, page),
         groups: groups(overview),
         events: overview.events.iter().map(|e| (e.at_ms, e.actor.clone(), wording::capitalised(&e.what))).collect(),
         heartbeat: heartbeat(overview, look.at),

@@ -76,7 +76,7 @@ fn row(
         deferred: tally.of(DeliveryState::Deferred),
         bounced: tally.bounced(),
         bounced_percent: percent(tally.bounced(), tally.settled()),
-        limit: shard.filter(|_| tally.open() > 0).map(limit).unwrap_or_default(),
+        limit: shard.filter(|_| tally.open() > 0).map(|shard| limit(shard, page)).unwrap_or_default(),
         tone,
         state,
         reply: reply.map(|r| r.text.clone()).unwrap_or_default(),
@@ -84,7 +84,7 @@ fn row(
     }
 }
 
-fn limit(shard: &ShardStatus) -> String {
+fn limit(shard: &ShardStatus, page: &Page) -> String {
     let mut parts = Vec::new();
     if shard.rate.limit > 0.0 {
         parts.push(per_second(shard.rate.limit));
@@ -93,7 +93,11 @@ fn limit(shard: &ShardStatus) -> String {
         0 => {}
         n => parts.push(count_of(i64::from(n), "connection", "connections")),
     }
-    if parts.is_empty() { "no limit".to_owned() } else { format!("at most {}", parts.join(" · ")) }
+    let limit = if parts.is_empty() { "no limit".to_owned() } else { format!("at most {}", parts.join(" · ")) };
+    match shard.reduced.iter().map(|knob| knob.next_raise_in).min() {
+        Some(rest) => format!("{limit}, next raise {}", page.clock(page.now.plus(rest))),
+        None => limit,
+    }
 }
 
 fn state(tally: &Tally, shard: Option<&ShardStatus>, is_active: bool) -> (&'static str, String) {

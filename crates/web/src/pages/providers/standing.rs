@@ -1,0 +1,119 @@
+//! How a provider stands now, on each route, and who blocks us.
+
+use std::collections::BTreeSet;
+
+use tidings_bounce::link_in;
+use tidings_queue::{ShardStatus, Snapshot};
+use tidings_store::PaceEvent;
+
+use crate::page::Page;
+use crate::pages::campaigns::{rate, wording};
+use crate::pages::queues;
+
+/// A provider on one route.
+pub(super) struct Standing {
+    /// The queue's name of it: the provider's, with the route's number.
+    pub destination: String,
+    /// The route's number; `None`: by no route of its own.
+    pub route: Option<i64>,
+    pub tone: &'static str,
+    pub state: &'static str,
+    pub why: String,
+    /// The receiver's own words, and the web address in them.
+    pub reply: String,
+    pub link: Option<String>,
+    pub rate: String,
+    pub connections: String,
+    pub reduced: Vec<String>,
+    pub is_held: bool,
+    pub is_slowed: bool,
+}
+
+/// The provider's destinations that have something to say. All lanes share one budget, so each is told once.
+pub(super) fn standings(provider: &str, seen: &Snapshot, page: &Page) -> Vec<Standing> {
+    let mut told = BTreeSet::new();
+    let ours = seen.shards.iter().filter(|shard| provider_of(&shard.shard.name) == provider);
+    ours.filter(|shard| told.insert(shard.shard.name.to_string())).map(|shard| standing(shard, page)).collect()
+}
+
+fn standing(shard: &ShardStatus, page: &Page) -> Standing {
+    let (tone, state, why) = queues::standing(shard, page);
+    let reply = shard.hold.as_ref().map(|hold| hold.why.clone()).unwrap_or_default();
+    let of = |now: String, limit: Option<String>| match limit {
+        Some(limit) => format!("{now} of {limit}"),
+        None => now,
+    };
+    let (speed, open) = (shard.rate, shard.connections);
+    Standing {
+        destination: shard.shard.name.to_string(),
+        route: route_of(&shard.shard.name),
+        tone,
+        state,
+        why,
+        link: link_in(&reply).map(str::to_owned),
+        reply,
+        rate: of(rate::per_second(speed.now), (speed.limit > 0.0).then(|| rate::per_second(speed.limit))),
+        connections: of(open.now.to_string(), (open.limit > 0).then(|| open.limit.to_string())),
+        reduced: shard.reduced.iter().map(queues::reduced).collect(),
+        is_held: shard.hold.is_some(),
+        is_slowed: !shard.reduced.is_empty(),
+    }
+}
+
+/// `google` of `google@3`.
+pub(super) fn provider_of(destination: &str) -> &str {
+    match destination.rsplit_once('@') {
+        Some((provider, route)) if route.parse::<i64>().is_ok() => provider,
+        _ => destination,
+    }
+}
+
+fn route_of(destination: &str) -> Option<i64> {
+    destination.rsplit_once('@').and_then(|(_, route)| route.parse().ok())
+}
+
+/// A provider that takes nothing from us, for Home.
+pub(crate) struct Alert {
+    pub provider: String,
+    pub title: String,
+    /// Where a person can ask to be let in again.
+    pub link: Option<String>,
+    pub reply: String,
+    pub since_ms: i64,
+    pub until: String,
+}
+
+/// Blocks that stand, in words.
+pub(crate) fn alerts(blocks: Vec<PaceEvent>, page: &Page) -> Vec<Alert> {
+    let alert = |block: PaceEvent| Alert {
+        title: format!("{} blocks our mail{}", wording::provider(&block.of.provider), whose(&block)),
+        link: link_in(&block.why).map(str::to_owned),
+        since_ms: block.at_ms,
+        until: page.clock(tidings_domain::UnixMs(block.until_ms.unwrap_or(block.at_ms))),
+        provider: block.of.provider,
+        reply: block.why,
+    };
+    blocks.into_iter().map(alert).collect()
+}
+
+fn whose(block: &PaceEvent) -> String {
+    match (&block.of.stream, block.of.route) {
+        (stream, _) if !stream.is_empty() => format!(" from {stream}"),
+        (_, Some(route)) => format!(" by route {route}"),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_route_is_no_part_of_the_name() {
+        for (destination, provider, route) in
+            [("google@3", "google", Some(3)), ("mx:a.example", "mx:a.example", None), ("relay:5", "relay:5", None)]
+        {
+            assert_eq!((provider_of(destination), route_of(destination)), (provider, route));
+        }
+    }
+}

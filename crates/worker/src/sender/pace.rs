@@ -1,0 +1,125 @@
+//! What a reply asks of everyone who speaks to a destination: told to the queue, which all workers obey, and written down.
+
+use tidings_bounce::link_in;
+use tidings_domain::{PaceAct, PaceKey, Verdict, provider_label};
+use tidings_queue::{Knob, Shard, Signal, Turn};
+use tidings_store::{NewPaceEvent, PaceOf, RouteId, Work};
+
+use super::context::SenderContext;
+use crate::now;
+
+/// Who turned a knob, when the program did.
+const BY: &str = "Tidings";
+/// Characters of a reply that are told to the owners of campaigns.
+const TOLD_CHARS: usize = 300;
+
+/// Turns and holds what the verdict names, for whom it names.
+pub(super) async fn obey(context: &SenderContext, shard: &Shard, work: &Work, verdict: &Verdict, why: &str) {
+    let mut turned = None;
+    for shard in shards(context, shard, verdict.key).await {
+        let signal = Signal { knob: verdict.knob.map(knob), hold: verdict.hold, why: why.to_owned() };
+        turned = turned.or(context.queue.signal(&shard, signal).await);
+    }
+    // A knob that was turned just before, and no hold: nothing happened.
+    if turned.is_none() && verdict.hold.is_none() {
+        return;
+    }
+    let event = event(shard, work, verdict, turned, why);
+    if let Err(error) = context.store.note_pace(event, now()).await {
+        tracing::error!(%error, provider = &*work.provider, "what slowed a provider could not be written down");
+    }
+}
+
+/// The destination that spoke; or, when it meant all that comes from us, every one of its provider.
+async fn shards(context: &SenderContext, shard: &Shard, key: PaceKey) -> Vec<Shard> {
+    let mut shards = vec![shard.clone()];
+    if key == PaceKey::Provider {
+        let provider = destination(&shard.name).0;
+        for status in context.queue.snapshot().await.shards {
+            let is_new = shards.iter().all(|known| known.name != status.shard.name);
+            if is_new && destination(&status.shard.name).0 == provider {
+                shards.push(status.shard);
+            }
+        }
+    }
+    shards
+}
+
+/// A destination's name in the queue, as provider and route: `google@3`, `relay:5`, `google`.
+pub(crate) fn destination(name: &str) -> (&str, Option<RouteId>) {
+    if let Some(route) = name.strip_prefix("relay:").and_then(|id| id.parse().ok()) {
+        return (name, Some(RouteId(route)));
+    }
+    match name.rsplit_once('@').and_then(|(provider, id)| Some((provider, id.parse().ok()?))) {
+        Some((provider, route)) => (provider, Some(RouteId(route))),
+        None => (name, None),
+    }
+}
+
+fn event(shard: &Shard, work: &Work, verdict: &Verdict, turned: Option<Turn>, why: &str) -> NewPaceEvent {
+    let (provider, route) = destination(&shard.name);
+    let route = if verdict.key == PaceKey::Provider { None } else { route.or(work.route) };
+    let blocks = verdict.class.is_block() && verdict.hold.is_some();
+    NewPaceEvent {
+        of: PaceOf { provider: provider.to_owned(), route, stream: String::new() },
+        act: PaceAct::Down,
+        turn: turned.map(|turn| (word(turn.knob), turn.from, turn.to)),
+        until: verdict.hold.map(|hold| now().plus(hold)),
+        class: Some(verdict.class),
+        rule: verdict.rule.clone(),
+        why: why.to_owned(),
+        by: BY.to_owned(),
+        attention: if blocks { attention(provider, why) } else { String::new() },
+    }
+}
+
+/// Without times, so that the same block asks in the same words.
+fn attention(provider: &str, why: &str) -> String {
+    let said: String = why.chars().filter(|c| !c.is_control()).take(TOLD_CHARS).collect();
+    let link = link_in(why).map_or_else(String::new, |link| format!(" What it asks for: {link}"));
+    format!(
+        "{} blocks our mail for now; what is left for it waits, and nobody is marked. It said: {said}{link}",
+        provider_label(provider)
+    )
+}
+
+const fn knob(knob: tidings_domain::Knob) -> Knob {
+    match knob {
+        tidings_domain::Knob::Rate => Knob::Rate,
+        tidings_domain::Knob::Connections => Knob::Connections,
+        tidings_domain::Knob::MessagesPerConnection => Knob::MessagesPerConnection,
+    }
+}
+
+pub(crate) const fn word(knob: Knob) -> tidings_domain::Knob {
+    match knob {
+        Knob::Rate => tidings_domain::Knob::Rate,
+        Knob::Connections => tidings_domain::Knob::Connections,
+        Knob::MessagesPerConnection => tidings_domain::Knob::MessagesPerConnection,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_is_a_provider_on_a_route() {
+        for (name, provider, route) in [
+            ("google@3", "google", Some(RouteId(3))),
+            ("relay:5", "relay:5", Some(RouteId(5))),
+            ("mx:hoster.example", "mx:hoster.example", None),
+            ("odd@name", "odd@name", None),
+        ] {
+            assert_eq!(destination(name), (provider, route));
+        }
+    }
+
+    #[test]
+    fn the_words_for_a_block_hold_the_way_out() {
+        let words = attention("google", "550 5.7.1 blocked\r\nsee https://sender.example/delist");
+        assert!(words.starts_with("Gmail and Google Workspace blocks our mail for now"), "{words}");
+        assert!(words.ends_with("What it asks for: https://sender.example/delist"), "{words}");
+        assert!(!words.contains('\r'));
+    }
+}
