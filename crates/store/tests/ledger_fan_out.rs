@@ -121,3 +121,54 @@ async fn an_empty_audience_and_a_cancelled_campaign_end_well() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn rows_of_known_domains_are_queued_at_once() {
+    each(async |w: World| {
+        w.list(1, 1..=8).await;
+        w.launched(1, &[1], &[]).await;
+        // d0 and d1 are known for long, d2 no longer, d3 not at all.
+        w.sql(
+            "UPDATE recipient_domains SET expires_at_ms = 1 WHERE domain = 'd2.example'; \
+             DELETE FROM recipient_domains WHERE domain = 'd3.example'",
+        )
+        .await;
+        w.suppress("address", "p4@d0.example", "complaint", None).await;
+        let c = w.draft(2, &[1], &[]).await;
+        w.launch(c).await;
+        let (done, jobs) = w.store.fan_out(c, 100, NOW).await.expect("fans out");
+        assert_eq!(done, FanOut::Finished { audience_total: 8, to_send: 7 });
+        assert_eq!(w.counters(c).await, "0:=4 1:=3 15:complaint=1");
+        w.check_books(c).await;
+        let queued = w.rows(&format!("campaign_id = {c} AND state = 1")).await;
+        assert_eq!(
+            jobs.iter().map(|job| job.delivery.0).collect::<Vec<_>>(),
+            queued.iter().map(|r| r.id).collect::<Vec<_>>()
+        );
+        assert!(jobs.iter().all(|job| job.attempt == 0 && job.campaign == c));
+        let providers: Vec<&str> = jobs.iter().map(|job| &*job.provider).collect();
+        assert_eq!(providers, ["mx:other.example", "mx:other.example", "google"]);
+        w.resolve(c).await;
+        assert_eq!(w.store.queue_pending(c, 100, NOW).await.expect("queues").len(), 4, "the others follow");
+        assert_eq!(w.store.load_work(jobs.iter().map(|job| job.delivery).collect()).await.expect("loads").len(), 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_row_is_queued_before_patterns_had_their_say() {
+    each(async |w: World| {
+        w.list(1, 1..=8).await;
+        w.launched(1, &[1], &[]).await;
+        w.suppress("pattern", "p1@*", "blocklist", None).await;
+        w.sql("INSERT INTO suppression_specials (workspace_id, kind) VALUES (1, 'pattern')").await;
+        let c = w.draft(2, &[1], &[]).await;
+        w.launch(c).await;
+        let (done, jobs) = w.store.fan_out(c, 100, NOW).await.expect("fans out");
+        assert_eq!(done, FanOut::Finished { audience_total: 8, to_send: 7 });
+        assert_eq!(jobs, vec![]);
+        assert_eq!(w.counters(c).await, "0:=7 15:blocklist=1");
+        w.check_books(c).await;
+    })
+    .await;
+}

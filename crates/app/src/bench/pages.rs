@@ -182,7 +182,7 @@ async fn campaign(
     let launched_at = UnixMs(now().0 - months_ago * MONTH_MS);
     let state = if number == CAMPAIGNS - 1 { BenchState::Sending } else { BenchState::Done };
     let (id, mut made) = match find(&scene.workspace, number).await? {
-        Some((id, _, Some(total))) => return Ok(ensure_total(id, total, rows)?),
+        Some((id, _, Some(total))) => return ensure_total(id, total, rows),
         Some((id, is_draft, None)) => {
             if is_draft {
                 scene::launch_at(scene, id, LIST, launched_at).await?;

@@ -67,7 +67,7 @@ pub async fn run(arguments: SendArguments) -> anyhow::Result<ExitCode> {
     print!("{}", report(&arguments, &floor, &sent, ready, peak));
     let mut rounds = 2;
     if let (Some(database), Some(redis)) = (&arguments.database, &arguments.redis) {
-        let bench = Bench::prepare(folder.path(), &sink, &arguments, Some((database, redis))).await?;
+        let bench = Bench::prepare(folder.path(), &sink, &arguments, Some((database.as_str(), redis.as_str()))).await?;
         print!("{}", report_servers(&arguments, &sent, &bench.send().await?));
         rounds += 1;
     }
