@@ -8,6 +8,7 @@ use anyhow::{Context, bail, ensure};
 use ipnet::IpNet;
 use serde::Deserialize;
 use tidings_intake::mailbox::MailboxConfig;
+use tidings_queue::Lanes;
 use tidings_store::DEFAULT_CONNECTIONS;
 
 use crate::intake::ListenerConfig;
@@ -135,6 +136,8 @@ pub struct Config {
     pub smtp_port: u16,
     pub allow_private_targets: bool,
     pub max_connections: usize,
+    /// What this process takes from the queue; a flag of `worker` only.
+    pub lanes: Lanes,
     pub drain: Duration,
     /// `None`: one is made.
     pub worker_id: Option<String>,
@@ -275,6 +278,7 @@ impl Raw {
                 "true or false",
             )?,
             max_connections,
+            lanes: Lanes::ALL,
             drain: check_drain(self.drain_seconds.as_deref())?,
             worker_id: self.worker_id.map(check_worker_id).transpose()?,
             trusted_proxies: check_proxies(self.trusted_proxies.as_deref())?,

@@ -11,7 +11,7 @@ use tidings_delivery::{Resolver, ResolverOptions, TlsClients};
 use tidings_domain::{Lane, ProcessRole, ProviderTable, RetryPolicy, Shared};
 use tidings_intake::client_tls;
 use tidings_intake::mailbox::MailboxReader;
-use tidings_queue::{Queue, QueueOptions};
+use tidings_queue::{Lanes, Queue, QueueOptions};
 use tidings_store::{Heartbeat, Store, TakenId};
 use tidings_web::{Ops, WebConfig, WebState, run_probes};
 use tidings_worker::import::{Importer, SuppressionImporter};
@@ -156,6 +156,7 @@ impl Running {
         let mut stats = Arc::<SenderStats>::default();
         if self.role.sends() {
             let mut options = SenderOptions::new(id.clone(), config.max_connections);
+            options.lanes = config.lanes;
             options.retry = tuning.retry;
             options.drain = config.drain;
             options.longest_hold = tuning.longest_hold;
@@ -333,5 +334,15 @@ fn heartbeat(id: String, role: ProcessRole, config: &Config) -> Heartbeat {
         attempts: 0,
         max_connections: if role.sends() { i64::try_from(config.max_connections).unwrap_or(i64::MAX) } else { 0 },
         attempts_per_minute: 0,
+        lanes: lanes_in_words(config.lanes),
     }
+}
+
+/// Empty for all.
+fn lanes_in_words(lanes: Lanes) -> String {
+    if lanes == Lanes::ALL {
+        return String::new();
+    }
+    let words = lanes.iter().filter_map(|lane| Lane::from_code(lane.into())).map(|lane| lane.to_string());
+    words.collect::<Vec<_>>().join(", ")
 }

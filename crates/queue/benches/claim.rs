@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use tidings_queue::{Grant, Job, Limits, More, Queue, QueueOptions, Settle, Shard};
+use tidings_queue::{Grant, Job, Lanes, Limits, More, Queue, QueueOptions, Settle, Shard};
 
 const BATCH: usize = 20;
 
@@ -21,7 +21,7 @@ async fn fill(shards: usize, campaigns: i64, count: i64) -> Queue {
     let queue = Queue::embedded(options());
     let all = jobs(campaigns, count);
     for (n, part) in all.chunks(all.len().div_ceil(shards)).enumerate() {
-        queue.push(&Shard::new(2, format!("shard-{n}")), part).await;
+        queue.push(&Shard::new(2, format!("shard-{n}")), 1, part).await;
     }
     queue
 }
@@ -34,7 +34,7 @@ async fn settle(queue: &Queue, grant: &Grant, jobs: &[Job]) {
 /// All jobs, each connection carrying 100 messages.
 async fn drain(queue: &Queue) -> usize {
     let mut count = 0;
-    while let Some(grant) = queue.lease("bench", BATCH, Duration::ZERO).await {
+    while let Some(grant) = queue.lease("bench", Lanes::ALL, BATCH, Duration::ZERO).await {
         settle(queue, &grant, &grant.jobs).await;
         count += grant.jobs.len();
         for _ in 0..4 {
@@ -89,7 +89,7 @@ fn memory(_: &mut Criterion) {
                     (0..1_000).map(|n| Job { delivery: part * 1_000 + n, campaign: 1, attempt: 1 }).collect();
                 for (n, few) in all.chunks(if shards == 1 { 1_000 } else { 10 }).enumerate() {
                     let shard = if shards == 1 { 0 } else { part * 100 + i64::try_from(n).expect("small") };
-                    queue.push(&Shard::new(2, format!("mx:domain-{shard}.example")), few).await;
+                    queue.push(&Shard::new(2, format!("mx:domain-{shard}.example")), 1, few).await;
                 }
             }
             queue

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use tidings_queue::{Grant, Job, Limits, More, Queue, QueueOptions, RedisOptions, Settle, Shard};
+use tidings_queue::{Grant, Job, Lanes, Limits, More, Queue, QueueOptions, RedisOptions, Settle, Shard};
 use tidings_testing::TestRedis;
 
 const JOBS: i64 = 1_000_000;
@@ -63,7 +63,7 @@ async fn fill(queue: &Queue, shards: i64, campaigns: i64, jobs: i64) {
             let part: Vec<_> = deliveries
                 .map(|n| Job { delivery: FIRST_DELIVERY + n, campaign: 1_000 + n % campaigns, attempt: 1 })
                 .collect();
-            queue.push(&Shard::new(2, format!("mx:domain-{shard}.example")), &part).await;
+            queue.push(&Shard::new(2, format!("mx:domain-{shard}.example")), 1, &part).await;
         }
     }
 }
@@ -85,7 +85,7 @@ async fn delayed_memory(server: &TestRedis) {
         .map(|n| Job { delivery: FIRST_DELIVERY + n, campaign: 1_000, attempt: 2 })
         .map(|job| (job, Duration::from_millis(3_600_000 + job.delivery.unsigned_abs() % 1_000_000)))
         .collect();
-    queue.push_delayed(&Shard::new(2, "google"), &jobs).await;
+    queue.push_delayed(&Shard::new(2, "google"), 1, &jobs).await;
     let each = (used_memory(server).await - before) / jobs.len() as f64;
     println!("\ndelayed jobs: {each:.1} bytes a job");
 }
@@ -99,7 +99,7 @@ async fn one_rate(server: &TestRedis) {
     let queue = open(server, "rate").await;
     queue.set_limits(&shard, Limits { per_second: RATE, burst: BURST, ..Limits::UNLIMITED }).await;
     let jobs: Vec<_> = (0..20_000).map(|delivery| Job { delivery, campaign: 1, attempt: 1 }).collect();
-    queue.push(&shard, &jobs).await;
+    queue.push(&shard, 1, &jobs).await;
     let begun = Instant::now();
     let mut processes = Vec::new();
     for _ in 0..8 {
@@ -123,7 +123,7 @@ async fn one_rate(server: &TestRedis) {
 
 async fn claim_for(queue: Queue, end: Instant) -> Vec<Instant> {
     let mut claims = Vec::new();
-    while let Some(grant) = queue.lease("bench", 20, end.saturating_duration_since(Instant::now())).await {
+    while let Some(grant) = queue.lease("bench", Lanes::ALL, 20, end.saturating_duration_since(Instant::now())).await {
         claims.extend(grant.jobs.iter().map(|_| Instant::now()));
         let settled: Vec<_> = grant.jobs.iter().map(|j| (*j, Settle::Done)).collect();
         queue.settle(&grant, &settled).await;
@@ -138,7 +138,7 @@ async fn drain(queue: &Queue, batch: usize) -> usize {
         .map(|_| {
             let (queue, claimed) = (queue.clone(), Arc::clone(&claimed));
             tokio::spawn(async move {
-                while let Some(mut grant) = queue.lease("bench", batch, Duration::ZERO).await {
+                while let Some(mut grant) = queue.lease("bench", Lanes::ALL, batch, Duration::ZERO).await {
                     let jobs = std::mem::take(&mut grant.jobs);
                     claimed.fetch_add(connection(&queue, &grant, jobs, batch).await, Relaxed);
                     queue.close(grant).await;

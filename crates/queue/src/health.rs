@@ -2,15 +2,12 @@ use std::fmt;
 use std::time::Duration;
 
 /// Whether the queue's server can be used now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Health {
+    #[default]
     Up,
     /// Calls wait and try again. `since` is how long ago it began.
-    Down {
-        since: Duration,
-        trouble: Trouble,
-        why: String,
-    },
+    Down { since: Duration, trouble: Trouble, why: String },
 }
 
 /// What keeps a call from being answered, as far as that is understood.

@@ -20,11 +20,21 @@ pub struct Shard {
     pub lane: u8,
     /// `<provider>@<route id>`, `relay:<route id>`, or a provider's name alone. All lanes of a name share one budget.
     pub name: Arc<str>,
+    /// The sending domain of the jobs; empty for none. Jobs of all streams share the shard's budget and connections,
+    /// and each stream may be held or slowed by itself. A campaign has one stream: that of its last push. In what the
+    /// queue gives out it is empty.
+    pub stream: Arc<str>,
 }
 
 impl Shard {
     pub fn new(lane: u8, name: impl Into<Arc<str>>) -> Self {
-        Self { lane, name: name.into() }
+        Self { lane, name: name.into(), stream: "".into() }
+    }
+
+    /// The same, for the jobs of one sending domain.
+    #[must_use]
+    pub fn with_stream(self, stream: impl Into<Arc<str>>) -> Self {
+        Self { stream: stream.into(), ..self }
     }
 
     /// The part of the name that names the route: `3` of `google@3`, `relay:5`, else the whole name. All shards of a
@@ -50,6 +60,46 @@ pub struct Grant {
     pub jobs: Vec<Job>,
     /// How many messages this connection may still carry after `jobs`; `u32::MAX` where there is no limit.
     pub messages_left: u32,
+    /// What its holder serves.
+    pub(crate) lanes: Lanes,
+}
+
+/// The lanes that a worker serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lanes(u8);
+
+impl Lanes {
+    pub const ALL: Self = Self(0b111);
+    const COUNT: u8 = 3;
+
+    /// Of lanes' numbers; higher ones than 2 are left out.
+    #[must_use]
+    pub fn of(lanes: impl IntoIterator<Item = u8>) -> Self {
+        Self(lanes.into_iter().filter(|lane| *lane < Self::COUNT).fold(0, |set, lane| set | 1 << lane))
+    }
+
+    #[must_use]
+    pub const fn contains(self, lane: u8) -> bool {
+        lane < Self::COUNT && self.0 & (1 << lane) != 0
+    }
+
+    /// The lowest first.
+    pub fn iter(self) -> impl Iterator<Item = u8> {
+        (0..Self::COUNT).filter(move |lane| self.contains(*lane))
+    }
+}
+
+/// After so long the jobs of a lease that ran out are handed over again, unless somebody said what became of them.
+pub const HAND_OUT_AGAIN: Duration = Duration::from_secs(10);
+
+/// A lease whose holder is gone, with the jobs that it had not settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpiredLease {
+    pub fence: u64,
+    /// Who held it.
+    pub worker: String,
+    pub shard: Shard,
+    pub jobs: Vec<Job>,
 }
 
 /// What [`Queue::more`](crate::Queue::more) has for an open connection.

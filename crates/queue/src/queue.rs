@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use crate::embedded::Embedded;
 use crate::redis::{OpenError, Redis, RedisOptions};
-use crate::{Grant, Health, Job, LeaseState, Limits, More, QueueOptions, Settle, Shard, Signal, Snapshot, Turn};
+use crate::{
+    ExpiredLease, Grant, Health, Job, Lanes, LeaseState, Limits, More, QueueOptions, Settle, Shard, Signal, Snapshot,
+    Turn,
+};
 
 /// A handle to the queue; clones share it.
 #[derive(Clone)]
@@ -57,20 +60,20 @@ impl Queue {
         engine!(self, |e| e.health(), e.health())
     }
 
-    /// Appends jobs, in this order, each to the list of its campaign.
-    pub async fn push(&self, shard: &Shard, jobs: &[Job]) {
-        engine!(self, |e| e.push(shard, jobs), e.push(shard, jobs).await);
+    /// Appends jobs of one workspace, in this order, each to the list of its campaign.
+    pub async fn push(&self, shard: &Shard, workspace: i64, jobs: &[Job]) {
+        engine!(self, |e| e.push(shard, workspace, jobs), e.push(shard, workspace, jobs).await);
     }
 
     /// Adds jobs that become ready after a while, each at its time, at the end of its campaign's list.
-    pub async fn push_delayed(&self, shard: &Shard, jobs: &[(Job, Duration)]) {
-        engine!(self, |e| e.push_delayed(shard, jobs), e.push_delayed(shard, jobs).await);
+    pub async fn push_delayed(&self, shard: &Shard, workspace: i64, jobs: &[(Job, Duration)]) {
+        engine!(self, |e| e.push_delayed(shard, workspace, jobs), e.push_delayed(shard, workspace, jobs).await);
     }
 
-    /// Waits up to `wait` for a shard that may be spoken to, and takes one connection slot and up to `max_jobs` of its
-    /// jobs, charged to its rate. `None` when the time is over. Dropping the future loses nothing.
-    pub async fn lease(&self, worker: &str, max_jobs: usize, wait: Duration) -> Option<Grant> {
-        engine!(self, |e| e.lease(worker, max_jobs, wait).await, e.lease(worker, max_jobs, wait).await)
+    /// Waits up to `wait` for a shard of these lanes that may be spoken to, and takes one connection slot and up to
+    /// `max_jobs` of its jobs, charged to its rate. `None` when the time is over. Dropping the future loses nothing.
+    pub async fn lease(&self, worker: &str, lanes: Lanes, max_jobs: usize, wait: Duration) -> Option<Grant> {
+        engine!(self, |e| e.lease(worker, lanes, max_jobs, wait).await, e.lease(worker, lanes, max_jobs, wait).await)
     }
 
     /// Claims again for the same connection, never waiting. Counts as a sign of life.
@@ -94,10 +97,16 @@ impl Queue {
         engine!(self, |e| e.close(&grant), e.close(&grant).await);
     }
 
-    /// Lets a destination's reply slow everyone who speaks to it, in all lanes. Says which knob moved; `None` when none
+    /// Lets a destination's reply slow everyone whom it concerns, in all lanes. Says which knob moved; `None` when none
     /// was to be turned, or it stands at its floor, or it was turned just before.
     pub async fn signal(&self, shard: &Shard, signal: Signal) -> Option<Turn> {
         engine!(self, |e| e.signal(shard, &signal), e.signal(shard, &signal).await)
+    }
+
+    /// An operator's word: lifts the hold of the shard's destination, or of its stream if the shard names one, and lets
+    /// its knobs return to their ceilings at once. `why` stands in the history.
+    pub async fn release(&self, shard: &Shard, why: &str) {
+        engine!(self, |e| e.release(shard, why), e.release(shard, why).await);
     }
 
     /// Sets the ceilings of a destination, for all its lanes. A knob that stands lower stays there and recovers.
@@ -126,10 +135,24 @@ impl Queue {
         engine!(self, |e| e.drop_campaign(campaign), e.tell_campaign("drop", campaign).await);
     }
 
-    /// Ends the leases whose holders are gone and hands over their jobs, which the queue then does not know any more.
-    /// To be called every few seconds; it also forgets destinations long idle.
-    pub async fn expired(&self) -> Vec<(Shard, Job)> {
+    /// Ends the leases whose holders are gone and hands over their jobs, again every [`HAND_OUT_AGAIN`](crate::HAND_OUT_AGAIN)
+    /// until [`recovered`](Self::recovered) is told. To be called every few seconds; it also forgets destinations long idle.
+    pub async fn expired(&self) -> Vec<ExpiredLease> {
         engine!(self, |e| e.expired(), e.expired().await)
+    }
+
+    /// Says what became of an expired lease: these of its jobs go back to the front of their lists, the others are
+    /// forgotten, and the lease is not handed over again. Told twice, the second changes nothing.
+    pub async fn recovered(&self, lease: &ExpiredLease, again: &[Job]) {
+        engine!(self, |e| e.recovered(lease, again), e.recovered(lease, again).await);
+    }
+
+    /// Bytes that the server uses, in a cluster all of its nodes together; `None` when there is none, or it does not answer.
+    pub async fn memory_bytes(&self) -> Option<u64> {
+        match &self.0 {
+            Engine::Embedded(_) => None,
+            Engine::Redis(redis) => redis.memory_bytes().await,
+        }
     }
 
     pub async fn snapshot(&self) -> Snapshot {

@@ -27,12 +27,23 @@ pub struct Turn {
     pub to: f64,
 }
 
-/// What a reply means for everyone who speaks to this destination.
+/// Whom a reply concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Everyone who speaks to the destination.
+    Destination,
+    /// The stream of the shard only. A stream has a rate and holds, but no connections of its own: the other knobs are
+    /// the destination's.
+    Stream,
+}
+
+/// What a reply means for everyone whom it concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signal {
+    pub scope: Scope,
     /// Halve this knob.
     pub knob: Option<Knob>,
-    /// Leave the destination alone for so long. A hold never shortens one that lasts longer.
+    /// Leave the destination, or the stream, alone for so long. A hold never shortens one that lasts longer.
     pub hold: Option<Duration>,
     /// The reply, verbatim: it is shown as the reason.
     pub why: String,

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{Knob, Limits, Shard, Turn, Window};
+use crate::{Health, Knob, Limits, Shard, Turn, Window};
 
 /// What the queue looks like now. Each shard is consistent in itself; two shards may be read a moment apart.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +13,8 @@ pub struct Snapshot {
     pub campaigns: Vec<CampaignStatus>,
     /// Calls of `lease` that wait for work now.
     pub waiting_workers: usize,
+    /// When it is not up, all else is as it was last known.
+    pub health: Health,
 }
 
 /// One lane of a destination. What belongs to the budget is the same in all lanes of a name.
@@ -40,10 +42,27 @@ pub struct ShardStatus {
     /// The last turns of its knobs, the latest first, at most [`HISTORY_TURNS`].
     pub history: Vec<PastTurn>,
     pub last_signal: Option<SignalStatus>,
+    /// Streams that are held or slowed by themselves. Ordered by name.
+    pub streams: Vec<StreamStatus>,
     /// What the shard does, or why it does nothing.
     pub standing: Standing,
     /// The limit that stops it, when it has ready jobs and one does.
     pub stopped_by: Option<StoppedBy>,
+}
+
+/// A stream that is held or slowed within its destination.
+#[derive(Debug, Clone)]
+pub struct StreamStatus {
+    /// As in [`Shard::stream`].
+    pub stream: String,
+    /// Messages a second, as in [`ShardStatus::rate`].
+    pub rate: Gauge<f64>,
+    pub hold: Option<HoldStatus>,
+    pub reduced: Vec<ReducedKnob>,
+    pub history: Vec<PastTurn>,
+    pub last_signal: Option<SignalStatus>,
+    /// Campaigns with ready jobs that wait for it, each counted for every lane.
+    pub waiting: usize,
 }
 
 /// The budget of a route, which all its shards are charged to besides their own.
@@ -91,6 +110,8 @@ pub enum BudgetKind {
     Destination,
     /// The route's, shared by its shards.
     Route,
+    /// Those of the streams of all its ready jobs; the one that is free first.
+    Stream,
 }
 
 /// One limit of a budget.

@@ -575,6 +575,7 @@ diesel::table! {
         attempts -> BigInt,
         max_connections -> BigInt,
         attempts_per_minute -> BigInt,
+        lanes -> Text,
     }
 }
 

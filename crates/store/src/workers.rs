@@ -26,6 +26,8 @@ pub struct Heartbeat {
     pub max_connections: i64,
     /// Over the last minute.
     pub attempts_per_minute: i64,
+    /// The lanes that it sends from, with commas between; empty for all.
+    pub lanes: String,
 }
 
 /// What came of asking for an id.

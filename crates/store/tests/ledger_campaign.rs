@@ -157,6 +157,7 @@ async fn workers_are_seen_while_they_speak() {
             attempts: 4,
             max_connections: 200,
             attempts_per_minute: 60,
+            lanes: String::new(),
         };
         for (id, at) in [("a", 10), ("b", 20), ("a", 30), ("c", 40)] {
             w.store.beat(beat(id, at)).await.expect("beats");

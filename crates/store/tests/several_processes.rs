@@ -89,6 +89,7 @@ async fn an_id_is_taken_from_nobody_who_lives() {
             attempts: 0,
             max_connections: 10,
             attempts_per_minute: 0,
+            lanes: String::new(),
         };
         let take = async |at, seen| w.store.take_worker_id(beat(at), seen).await.expect("asks");
         assert_eq!(take(10, None).await, TakenId::Yes);

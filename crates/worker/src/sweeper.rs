@@ -1,12 +1,12 @@
 //! Mends what stands still: leases whose holder is gone. And shows that this process lives.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tidings_domain::UnixMs;
-use tidings_queue::{Job, Queue, Shard};
+use tidings_queue::{Job, Queue};
 use tidings_store::{CampaignId, DeliveryId, Heartbeat, LedgerBatch, OutcomeRecord, ReplyRecord, Settled, Store};
 use tokio_util::sync::CancellationToken;
 
@@ -48,30 +48,27 @@ impl Sweeper {
         }
     }
 
-    /// Jobs of holders that vanished: a row still `queued` was never handed over and is queued again; one in `sending` is in doubt.
+    /// Jobs of holders that vanished: a row still `queued` was never handed over and is queued again; one in `sending` is in doubt. The ledger
+    /// is told first: if this process dies on the way, the queue hands the jobs over again, and what was recorded stays as it is.
     async fn reconcile_expired(&self) -> anyhow::Result<()> {
         let expired = self.queue.expired().await;
         if expired.is_empty() {
             return Ok(());
         }
-        tracing::warn!(jobs = expired.len(), "leases ran out; asking the ledger what became of them");
-        let ids = expired.iter().map(|(_, job)| DeliveryId(job.delivery)).collect();
+        let jobs = || expired.iter().flat_map(|lease| &lease.jobs);
+        tracing::warn!(leases = expired.len(), jobs = jobs().count(), "leases ran out; asking the ledger about them");
+        let ids = jobs().map(|job| DeliveryId(job.delivery)).collect();
         let queued = self.store.load_work(ids).await?;
         let queued: HashSet<(i64, i16)> = queued.iter().map(|w| (w.delivery.0, w.attempt)).collect();
-        let (mut lost, mut again) = (LedgerBatch::default(), HashMap::<Shard, Vec<Job>>::new());
-        for (shard, job) in expired {
-            if queued.contains(&(job.delivery, job.attempt)) {
-                again.entry(shard).or_default().push(job);
-            } else {
-                lost.outcomes.push(vanished(job));
-            }
-        }
-        for (shard, jobs) in again {
-            self.queue.push(&shard, &jobs).await;
-        }
-        self.stats.metrics.interrupted(lost.outcomes.len() as u64);
+        let waits = |job: &Job| queued.contains(&(job.delivery, job.attempt));
+        let outcomes: Vec<OutcomeRecord> = jobs().filter(|job| !waits(job)).map(|job| vanished(*job)).collect();
+        self.stats.metrics.interrupted(outcomes.len() as u64);
         // The guard of the ledger decides: only a row that still stands in `sending` at this attempt becomes in doubt.
-        self.store.commit(lost, now()).await?;
+        self.store.commit(LedgerBatch { outcomes, ..LedgerBatch::default() }, now()).await?;
+        for lease in &expired {
+            let again: Vec<Job> = lease.jobs.iter().copied().filter(waits).collect();
+            self.queue.recovered(lease, &again).await;
+        }
         Ok(())
     }
 }

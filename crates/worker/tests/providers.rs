@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tidings_domain::{Phase, ProviderEntry, ProviderTable, Reply, ReplyRule, UnixMs};
-use tidings_queue::{Job, Knob, Limits, Queue, QueueOptions, Settle, Shard, Signal};
+use tidings_queue::{Job, Knob, Lanes, Limits, Queue, QueueOptions, Scope, Settle, Shard, Signal};
 use tidings_store::{ProviderNote, Store, StoreOptions};
 use tidings_testing::TestDatabase;
 use tidings_worker::{BookKeeper, Looping};
@@ -113,7 +113,7 @@ async fn taken(queue: &Queue, span: Duration) -> usize {
         if left.is_zero() {
             return taken;
         }
-        let Some(grant) = queue.lease("test", 100, left).await else { return taken };
+        let Some(grant) = queue.lease("test", Lanes::ALL, 100, left).await else { return taken };
         let done: Vec<(Job, Settle)> = grant.jobs.iter().map(|job| (*job, Settle::Done)).collect();
         taken += done.len();
         queue.settle(&grant, &done).await;
@@ -130,16 +130,16 @@ async fn a_hold_delays_the_queue_and_sending_climbs_from_the_turned_rate() {
         Limits { per_second: RATE, burst: 10, connections: 5, messages_per_connection: 50, ..Limits::UNLIMITED };
     queue.set_limits(&shard, limits).await;
     let jobs: Vec<Job> = (1..=10_000).map(|delivery| Job { delivery, campaign: 1, attempt: 0 }).collect();
-    queue.push(&shard, &jobs).await;
+    queue.push(&shard, 1, &jobs).await;
     assert!(taken(&queue, Duration::from_secs(10)).await >= 90);
 
     // As the sender tells a block: held for two hours, and the rate turned.
     let hold = Duration::from_secs(2 * 3600);
     let why = "550 5.7.1 blocked".to_owned();
-    queue.signal(&shard, Signal { knob: Some(Knob::Rate), hold: Some(hold), why }).await;
+    queue.signal(&shard, Signal { scope: Scope::Destination, knob: Some(Knob::Rate), hold: Some(hold), why }).await;
     // Deferred messages that become due meanwhile wait in the queue: nothing is attempted.
     let due: Vec<Job> = (20_001..=20_500).map(|delivery| Job { delivery, campaign: 2, attempt: 1 }).collect();
-    queue.push(&shard, &due).await;
+    queue.push(&shard, 1, &due).await;
     assert_eq!(taken(&queue, hold - Duration::from_secs(1)).await, 0);
     tokio::time::advance(Duration::from_secs(1)).await;
 

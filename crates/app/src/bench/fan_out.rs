@@ -117,7 +117,7 @@ impl Bench {
             let shard = Shard::new(u8::try_from(Lane::Bulk.code()).unwrap_or(0), provider_name(provider));
             let own = numbers.clone().filter(|number| number % PROVIDERS == provider);
             let job = |number| Job { delivery: (1 << 46) + number, campaign: self.campaign.0, attempt: 0 };
-            self.other_queue.push(&shard, &own.map(job).collect::<Vec<_>>()).await;
+            self.other_queue.push(&shard, 1, &own.map(job).collect::<Vec<_>>()).await;
         }
     }
 

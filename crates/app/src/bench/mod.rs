@@ -1,6 +1,7 @@
 //! Measurements. Each prints what was on, our own CPU apart from the peer's, and a floor from the same run.
 
 mod bounces;
+mod claims;
 mod crash;
 mod fan_out;
 mod import;
@@ -20,6 +21,8 @@ use clap::Subcommand;
 pub enum BenchCommand {
     /// Send a campaign to a sink on loopback: messages a second, CPU for each message, memory.
     Send(send::SendArguments),
+    /// Claim from Redis with several processes: whether they keep one rate, claims a second, memory for each job.
+    Claims(claims::ClaimsArguments),
     /// Import generated subscribers into SQLite, beside the sqlite3 shell.
     Import(import::ImportArguments),
     /// Make the rows and jobs of a campaign: how long from Queuing to Queued, beside the floor of the same run.
@@ -34,6 +37,9 @@ pub enum BenchCommand {
     Bounces(bounces::BouncesArguments),
     /// Bounces and one-click unsubscribes while a campaign is sent.
     Storm(storm::StormArguments),
+    /// A process that claims, started by `bench claims`.
+    #[command(hide = true)]
+    Claimant(claims::ClaimantArguments),
     /// The sink that the benches start for themselves in a process of its own.
     #[command(hide = true)]
     Sink(sink::SinkArguments),
@@ -42,6 +48,8 @@ pub enum BenchCommand {
 pub async fn run(command: BenchCommand) -> anyhow::Result<ExitCode> {
     match command {
         BenchCommand::Send(arguments) => send::run(arguments).await,
+        BenchCommand::Claims(arguments) => claims::run(arguments).await,
+        BenchCommand::Claimant(arguments) => claims::run_claimant(arguments).await,
         BenchCommand::Import(arguments) => import::run(arguments).await,
         BenchCommand::FanOut(arguments) => fan_out::run(arguments).await,
         BenchCommand::Pages(arguments) => pages::run(arguments).await,

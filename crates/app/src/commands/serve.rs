@@ -2,7 +2,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use tidings_domain::ProcessRole;
+use tidings_domain::{Lane, ProcessRole, Word};
+use tidings_queue::Lanes;
 use tidings_sandbox::WorldOptions;
 
 use crate::config::{Config, check_worker_id};
@@ -20,12 +21,19 @@ pub struct ServeArguments {
     /// The name of this process among the others, instead of TIDINGS_WORKER_ID. No two that live may have the same.
     #[arg(long, value_name = "NAME")]
     id: Option<String>,
+    /// Send only what lies in these lanes: transactional, automation, bulk, with commas between. Some other process has to serve the rest.
+    #[arg(long, value_name = "LANES", value_delimiter = ',', value_parser = lane)]
+    lanes: Vec<Lane>,
     /// After the order to stop, messages in flight may take this long, instead of TIDINGS_DRAIN_SECONDS.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=3600))]
     drain: Option<u64>,
     /// Send to `tidings sandbox` started for an audience of this size: its providers, and seconds for hours.
     #[arg(long, value_name = "SUBSCRIBERS")]
     sandbox_audience: Option<u64>,
+}
+
+fn lane(word: &str) -> Result<Lane, String> {
+    Lane::parse(word.trim()).map_err(|_| "a lane is transactional, automation or bulk".to_owned())
 }
 
 /// The same for every role: start, say where, wait for the order to stop, stop.
@@ -65,6 +73,9 @@ impl ServeArguments {
     fn overrule(&self, config: &mut Config) -> anyhow::Result<()> {
         if let Some(connections) = self.concurrency {
             config.max_connections = connections.into();
+        }
+        if !self.lanes.is_empty() {
+            config.lanes = Lanes::of(self.lanes.iter().filter_map(|lane| u8::try_from(lane.code()).ok()));
         }
         if let Some(id) = &self.id {
             config.worker_id = Some(check_worker_id(id.clone())?);

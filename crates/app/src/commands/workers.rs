@@ -48,7 +48,7 @@ fn as_json(beat: &Heartbeat, alive: bool) -> serde_json::Value {
         "id": beat.id, "role": beat.role, "host": beat.host, "version": beat.version, "alive": alive,
         "started_at_ms": beat.started_at_ms, "heartbeat_at_ms": beat.heartbeat_at_ms,
         "connections": beat.connections, "max_connections": beat.max_connections, "attempts": beat.attempts,
-        "attempts_per_minute": beat.attempts_per_minute,
+        "attempts_per_minute": beat.attempts_per_minute, "lanes": beat.lanes,
     })
 }
 
@@ -56,7 +56,7 @@ fn row(beat: &Heartbeat, alive: bool, at: UnixMs) -> Vec<String> {
     let since = |ms: i64| table::about(at.since(UnixMs(ms)));
     let last = format!("{} ago{}", since(beat.heartbeat_at_ms), if alive { "" } else { ": gone" });
     vec![
-        beat.role.clone(),
+        if beat.lanes.is_empty() { beat.role.clone() } else { format!("{} ({})", beat.role, beat.lanes) },
         beat.host.clone(),
         beat.version.clone(),
         since(beat.started_at_ms),

@@ -38,6 +38,7 @@ impl State {
                 RingsFor::Budget(budget) if self.budget(budget).alarm == alarm.at => {
                     self.budget(budget).alarm = NEVER;
                     self.list_all(budget);
+                    self.look_after_streams(budget, now);
                 }
                 RingsFor::Route(route) if self.routes[route as usize].alarm == alarm.at => {
                     self.routes[route as usize].alarm = NEVER;

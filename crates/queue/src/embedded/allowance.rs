@@ -188,6 +188,9 @@ impl Allowance {
                 turn
             }
         };
+        if turn.to >= turn.from {
+            return None;
+        }
         self.history.add(turn, why, now);
         self.bucket.rescale(now, old, self.rate());
         Some(turn)
@@ -200,13 +203,16 @@ impl Allowance {
         }
         let old = self.rate();
         let turns: Vec<Turn> = self.turned.iter_mut().filter_map(|t| t.done(now, options)).collect();
+        if turns.is_empty() {
+            return false;
+        }
         for turn in &turns {
             let clean = options.recovery_interval.as_secs();
             self.history.add(*turn, format!("no signal for {clean} s, and mail went out").into(), now);
         }
         self.turned.retain(|t| !t.is_back());
         self.bucket.rescale(now, old, self.rate());
-        !turns.is_empty()
+        true
     }
 
     pub fn set_limits(&mut self, limits: Limits, now: Nanos) {
@@ -215,6 +221,16 @@ impl Allowance {
         self.own_limits = true;
         self.turned.iter_mut().for_each(|t| t.set_ceiling(limits));
         self.turned.retain(|t| !t.is_back());
+        self.bucket.rescale(now, old, self.rate());
+    }
+
+    /// Lifts the hold and lets every knob return to its ceiling at once.
+    pub fn release(&mut self, why: &str, now: Nanos) {
+        self.hold = None;
+        let old = self.rate();
+        for turned in self.turned.drain(..) {
+            self.history.add(turned.to_ceiling(), why.into(), now);
+        }
         self.bucket.rescale(now, old, self.rate());
     }
 

@@ -1,9 +1,11 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::allowance::{Allowance, Gate, Shut};
 use super::clock::{NEVER, Nanos, nanos};
 use super::line::Line;
 use super::state::{LineId, State};
+use super::stream::Stream;
 use crate::{BudgetKind, QueueOptions};
 
 /// Lanes 0, 1 and 2.
@@ -20,6 +22,8 @@ pub struct Budget {
     pub used_at: Nanos,
     /// The route's budget, if it has one.
     pub route: Option<u32>,
+    /// What its streams allow beside it, by their name.
+    pub streams: HashMap<Arc<str>, Stream>,
 }
 
 /// Why a line cannot be served now.
@@ -31,12 +35,21 @@ pub struct Stop {
 
 impl Budget {
     pub fn new(name: Arc<str>, allowance: Allowance, now: Nanos) -> Self {
-        Self { name, allowance, lanes: Default::default(), alarm: NEVER, used_at: now, route: None }
+        Self {
+            name,
+            allowance,
+            lanes: Default::default(),
+            alarm: NEVER,
+            used_at: now,
+            route: None,
+            streams: HashMap::new(),
+        }
     }
 
     /// Nothing would be lost by forgetting it.
     pub fn is_forgettable(&self, now: Nanos, options: &QueueOptions) -> bool {
         self.lanes.iter().all(Line::is_blank)
+            && self.streams.is_empty()
             && now.saturating_sub(self.used_at) >= nanos(options.forget_after)
             && self.allowance.is_blank(now)
     }

@@ -1,4 +1,5 @@
 use std::collections::hash_set;
+use std::sync::Arc;
 
 use super::hash::NumberSet;
 use super::line::Slot;
@@ -10,6 +11,9 @@ const CHORE_LINES: usize = 256;
 #[derive(Debug)]
 pub struct Campaign {
     pub id: i64,
+    /// As the last push said.
+    pub workspace: i64,
+    pub stream: Arc<str>,
     pub paused: bool,
     pub ready: usize,
     pub delayed: usize,
@@ -31,7 +35,17 @@ pub enum Chore {
 
 impl Campaign {
     fn new(id: i64) -> Self {
-        Self { id, paused: false, ready: 0, delayed: 0, leased: 0, lines: NumberSet::default(), parked: Vec::new() }
+        Self {
+            id,
+            workspace: 0,
+            stream: "".into(),
+            paused: false,
+            ready: 0,
+            delayed: 0,
+            leased: 0,
+            lines: NumberSet::default(),
+            parked: Vec::new(),
+        }
     }
 
     pub const fn is_blank(&self) -> bool {
@@ -49,6 +63,18 @@ impl State {
         self.next_slot = self.next_slot.wrapping_add(1);
         self.by_campaign.insert(campaign, slot);
         self.campaigns.insert(slot, Campaign::new(campaign));
+        slot
+    }
+
+    /// As [`slot`](Self::slot), and notes whose campaign it is.
+    pub fn slot_of(&mut self, campaign: i64, workspace: i64, stream: &Arc<str>) -> Slot {
+        let slot = self.slot(campaign);
+        if let Some(campaign) = self.campaigns.get_mut(&slot) {
+            campaign.workspace = workspace;
+            if campaign.stream != *stream {
+                campaign.stream = Arc::clone(stream);
+            }
+        }
         slot
     }
 

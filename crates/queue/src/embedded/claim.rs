@@ -1,9 +1,9 @@
-use super::budget::Stop;
+use super::budget::{LANES, Stop};
 use super::clock::{Nanos, between, nanos};
 use super::line::Slot;
 use super::settle::{Claimed, Lease};
 use super::state::{LineId, State};
-use crate::{BudgetKind, CloseReason, Grant, Job, MAX_JOBS_PER_CLAIM, More, Shard};
+use crate::{BudgetKind, CloseReason, Grant, Job, Lanes, MAX_JOBS_PER_CLAIM, More, Shard};
 
 /// Lines and ring entries that one call looks at before it lets others have the lock.
 const LOOKS: usize = 512;
@@ -18,13 +18,14 @@ pub enum Found {
 }
 
 impl State {
-    pub fn lease(&mut self, worker: &str, max_jobs: usize, now: Nanos) -> Found {
+    pub fn lease(&mut self, worker: &str, lanes: Lanes, max_jobs: usize, now: Nanos) -> Found {
         let chores_left = self.do_chores();
         let mut looks = LOOKS;
         if !self.ring_alarms(now) {
-            for lane in 0..self.listed.len() as u8 {
+            for lane in lanes.iter() {
                 while let Some((id, messages)) = self.next_open(lane, now, &mut looks) {
-                    if let Some(grant) = self.grant(id, worker, max_jobs, messages, now) {
+                    let max_jobs = max_jobs.clamp(1, MAX_JOBS_PER_CLAIM).min(messages as usize);
+                    if let Some(grant) = self.grant(id, worker, lanes, max_jobs, now) {
                         return Found::Grant(grant);
                     }
                     looks = looks.saturating_sub(1);
@@ -50,7 +51,7 @@ impl State {
             *looks -= 1;
             let id = LineId { budget, lane };
             let mut stop = None;
-            if self.has_turn(id, looks) {
+            if self.has_turn(id, now, looks) {
                 match self.gate(id, now) {
                     Ok(messages) => return Some((id, messages)),
                     Err(stopped) => stop = Some(stopped),
@@ -81,17 +82,23 @@ impl State {
         self.look_after_route(self.budgets[id.budget as usize].route, now);
     }
 
-    /// Some campaign of the line can be claimed from. Takes paused and dropped ones out of the front of the ring.
-    fn has_turn(&mut self, id: LineId, looks: &mut usize) -> bool {
-        while let Some(&slot) = self.line(id).ring.front() {
-            match self.campaigns.get(&slot) {
-                Some(campaign) if !campaign.paused => return true,
-                _ if *looks == 0 => return false,
-                _ => {
-                    *looks -= 1;
-                    self.line(id).ring.pop_front();
-                    self.leave_ring(id, slot);
-                }
+    /// Some campaign of the line can be claimed from. Takes those that are paused or dropped, or whose stream has no
+    /// room, out of the front of the ring.
+    fn has_turn(&mut self, id: LineId, now: Nanos, looks: &mut usize) -> bool {
+        while let Some(slot) = self.line(id).ring.front() {
+            let goes_on = self.campaigns.get(&slot).is_some_and(|c| !c.paused);
+            let stop = self.stream_stop(id, slot, now);
+            if goes_on && stop.is_none() {
+                return true;
+            }
+            if *looks == 0 {
+                return false;
+            }
+            *looks -= 1;
+            self.line(id).ring.drop_front();
+            match stop.filter(|_| goes_on) {
+                Some(shut) => self.park_at_stream(id, slot, shut),
+                None => self.leave_ring(id, slot),
             }
         }
         false
@@ -105,10 +112,10 @@ impl State {
         }
     }
 
-    fn grant(&mut self, id: LineId, worker: &str, max_jobs: usize, messages: u32, now: Nanos) -> Option<Grant> {
+    fn grant(&mut self, id: LineId, worker: &str, lanes: Lanes, max_jobs: usize, now: Nanos) -> Option<Grant> {
         self.unlist(id);
         let limit = self.message_limit(id);
-        let claimed = self.take(id, max_jobs.clamp(1, MAX_JOBS_PER_CLAIM).min(messages as usize), now);
+        let claimed = self.take(id, max_jobs, now);
         self.list_quietly(id);
         if !claimed.is_empty() {
             self.on_allowances(id.budget, |a| a.connections += 1);
@@ -117,15 +124,17 @@ impl State {
         if claimed.is_empty() {
             return None;
         }
-        let shard = Shard { lane: id.lane, name: self.budget(id.budget).name.clone() };
+        let shard = Shard::new(id.lane, self.budget(id.budget).name.clone());
         let jobs: Vec<Job> = claimed.iter().map(|c| c.job).collect();
         self.last_fence += 1;
         let fence = self.last_fence;
         let expires = now.saturating_add(nanos(self.options.lease));
         let messages = jobs.len() as u32;
-        self.leases
-            .insert(fence, Lease { line: id, worker: worker.into(), expires, claimed: claimed.into(), messages });
-        Some(Grant { id: fence, fence, shard, jobs, messages_left: left(limit, messages) })
+        self.leases.insert(
+            fence,
+            Lease { line: id, worker: worker.into(), lanes, expires, claimed: claimed.into(), messages },
+        );
+        Some(Grant { id: fence, fence, shard, jobs, messages_left: left(limit, messages), lanes })
     }
 
     /// To the end of the list, without calling for a waiter: the one at work sees to it.
@@ -139,11 +148,12 @@ impl State {
     fn take(&mut self, id: LineId, max: usize, now: Nanos) -> Vec<Claimed> {
         let mut claimed = Vec::with_capacity(max.min(self.line(id).ready));
         let mut looks = LOOKS;
-        while claimed.len() < max && self.has_turn(id, &mut looks) {
-            let line = self.line(id);
-            let alone = line.ring.len() == 1;
-            let Some(slot) = line.ring.pop_front() else { break };
+        while claimed.len() < max && self.has_turn(id, now, &mut looks) {
+            let ring = &mut self.line(id).ring;
+            let alone = ring.is_single();
+            let Some(slot) = ring.pop_turn() else { break };
             let turn = if alone { max - claimed.len() } else { 1 };
+            let turn = turn.min(self.stream_room(id, slot, now) as usize);
             self.take_from(id, slot, turn, now, &mut claimed);
         }
         let count = claimed.len() as u32;
@@ -166,27 +176,29 @@ impl State {
         let count = claimed.len() - before;
         campaign.ready -= count;
         campaign.leased += count;
+        let workspace = campaign.workspace;
         pile.in_ring = !pile.ready.is_empty();
         if pile.in_ring {
-            self.line(id).ring.push_back(slot);
+            self.line(id).ring.push_back(workspace, slot);
         } else {
             self.tidy(id, slot);
         }
+        self.on_stream(id.budget, slot, now, |stream| stream.charge(now, count as u32));
     }
 
-    /// Claims again for an open connection. `idle_workers` is how many wait for work: while one does, nobody need
-    /// give way.
-    pub fn more(&mut self, grant: &Grant, max_jobs: usize, idle_workers: usize, now: Nanos) -> More {
+    /// Claims again for an open connection. `idle` is how many workers wait for work of each lane: while one does,
+    /// nobody need give way to it.
+    pub fn more(&mut self, grant: &Grant, max_jobs: usize, idle: [usize; LANES], now: Nanos) -> More {
         self.do_chores();
         self.ring_alarms(now);
         let expires = now.saturating_add(nanos(self.options.lease));
         let Some(lease) = self.leases.get_mut(&grant.id) else { return More::Close(CloseReason::LeaseLost) };
         lease.expires = expires;
-        let (id, carried) = (lease.line, lease.messages);
-        if let Some(reason) = self.must_close(id, carried, idle_workers, now) {
+        let (id, lease_lanes, carried) = (lease.line, lease.lanes, lease.messages);
+        if let Some(reason) = self.must_close(id, lease_lanes, carried, idle, now) {
             return More::Close(reason);
         }
-        if !self.has_turn(id, &mut LOOKS.clone()) {
+        if !self.has_turn(id, now, &mut LOOKS.clone()) {
             return More::Empty;
         }
         let room = self.room(id, now).min(left(self.message_limit(id), carried));
@@ -202,7 +214,14 @@ impl State {
         More::Jobs(jobs)
     }
 
-    fn must_close(&mut self, id: LineId, carried: u32, idle_workers: usize, now: Nanos) -> Option<CloseReason> {
+    fn must_close(
+        &mut self,
+        id: LineId,
+        lanes: Lanes,
+        carried: u32,
+        idle: [usize; LANES],
+        now: Nanos,
+    ) -> Option<CloseReason> {
         if self.allowances(id).any(|a| a.held_until(now).is_some()) {
             return Some(CloseReason::Held);
         }
@@ -213,17 +232,18 @@ impl State {
             return Some(CloseReason::MessagesUsedUp);
         }
         // A token that this lane took would be missing there.
-        let own_lower = (0..id.lane).any(|lane| self.has_turn(LineId { budget: id.budget, lane }, &mut LOOKS.clone()));
+        let own_lower = (0..id.lane).any(|lane| {
+            let lower = LineId { budget: id.budget, lane };
+            self.has_turn(lower, now, &mut LOOKS.clone())
+        });
         if own_lower || self.lower_lane_waits_for_route(id) {
             return Some(CloseReason::LowerLaneWaits);
         }
-        if idle_workers > 0 {
-            return None;
-        }
-        if (0..id.lane).any(|lane| self.somebody_waits(lane, id, now)) {
+        let nobody_is_idle = |lane: u8| idle[usize::from(lane)] == 0;
+        if lanes.iter().take_while(|l| *l < id.lane).any(|l| nobody_is_idle(l) && self.somebody_waits(l, id, now)) {
             return Some(CloseReason::LowerLaneWaits);
         }
-        let had_turn = carried >= self.options.turn_messages;
+        let had_turn = carried >= self.options.turn_messages && nobody_is_idle(id.lane);
         (had_turn && self.somebody_waits(id.lane, id, now)).then_some(CloseReason::TurnOver)
     }
 

@@ -76,6 +76,10 @@ impl Turned {
         Some(Turn { knob: self.knob, from, to: self.now })
     }
 
+    pub const fn to_ceiling(&self) -> Turn {
+        Turn { knob: self.knob, from: self.now, to: self.ceiling }
+    }
+
     pub fn is_back(&self) -> bool {
         self.now >= self.ceiling
     }

@@ -1,8 +1,9 @@
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 
 use super::clock::{NEVER, Nanos};
 use super::fifo::{Fifo, Packed};
+use super::ring::Ring;
 
 /// A campaign's number inside the queue. Never used twice: a dropped campaign leaves entries behind that must not
 /// be taken for a later one's.
@@ -13,7 +14,7 @@ pub type Slot = u32;
 pub struct Line {
     /// Campaigns that have ready jobs here, in turn. May still name paused and dropped ones; who meets one takes it
     /// out.
-    pub ring: VecDeque<Slot>,
+    pub ring: Ring,
     /// Jobs whose time has not come, the soonest on top. May still hold jobs of dropped campaigns.
     pub later: BinaryHeap<Reverse<Later>>,
     pub ready: usize,
@@ -41,16 +42,19 @@ pub struct Pile {
     pub ready: Fifo,
     /// Its jobs in the line's `later`.
     pub delayed: usize,
-    /// The line's ring names it. So it is while there are ready jobs and the campaign is not paused.
+    /// The line's ring names it. So it is while there are ready jobs, the campaign is not paused and its
+    /// stream has room.
     pub in_ring: bool,
     /// The paused campaign keeps it in mind, or a chore is about to offer it.
     pub parked: bool,
+    /// It waits at its campaign's stream.
+    pub at_stream: bool,
 }
 
 impl Default for Line {
     fn default() -> Self {
         Self {
-            ring: VecDeque::new(),
+            ring: Ring::default(),
             later: BinaryHeap::new(),
             ready: 0,
             delayed: 0,

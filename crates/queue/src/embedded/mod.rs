@@ -16,10 +16,13 @@ mod history;
 mod knob;
 mod line;
 mod meter;
+mod recovery;
 mod report;
+mod ring;
 mod route;
 mod settle;
 mod state;
+mod stream;
 mod window;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -29,11 +32,15 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use self::budget::LANES;
 use self::claim::Found;
 use self::clock::{Clock, Nanos};
 use self::state::State;
 use self::window::Calendar;
-use crate::{Grant, Health, Job, LeaseState, Limits, More, QueueOptions, Settle, Shard, Signal, Snapshot, Turn};
+use crate::{
+    ExpiredLease, Grant, Health, Job, Lanes, LeaseState, Limits, More, QueueOptions, Settle, Shard, Signal, Snapshot,
+    Turn,
+};
 
 /// Jobs pushed, or destinations reported on, before others may have the lock.
 const STEP: usize = 1_000;
@@ -45,12 +52,14 @@ struct Shared {
     epoch: u64,
     clock: Clock,
     state: Mutex<State>,
-    /// Something was listed.
-    work: Notify,
+    /// Something was listed in this lane.
+    work: [Notify; LANES],
     /// The soonest alarm moved forward: only the timekeeper listens.
     alarm_moved: Notify,
     has_timekeeper: AtomicBool,
+    /// Calls of `lease`, and of these the ones that serve each lane.
     waiting: AtomicUsize,
+    waiting_for: [AtomicUsize; LANES],
 }
 
 impl Embedded {
@@ -60,10 +69,11 @@ impl Embedded {
             epoch: rand::random(),
             clock,
             state: Mutex::new(State::new(options, Calendar::start(clock.now()))),
-            work: Notify::new(),
+            work: Default::default(),
             alarm_moved: Notify::new(),
             has_timekeeper: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
+            waiting_for: Default::default(),
         }))
     }
 
@@ -76,26 +86,26 @@ impl Embedded {
         Health::Up
     }
 
-    pub fn push(&self, shard: &Shard, jobs: &[Job]) {
+    pub fn push(&self, shard: &Shard, workspace: i64, jobs: &[Job]) {
         for part in jobs.chunks(STEP) {
-            self.0.with(|state, now| state.push(shard, part, now));
+            self.0.with(|state, now| state.push(shard, workspace, part, now));
         }
     }
 
-    pub fn push_delayed(&self, shard: &Shard, jobs: &[(Job, Duration)]) {
+    pub fn push_delayed(&self, shard: &Shard, workspace: i64, jobs: &[(Job, Duration)]) {
         for part in jobs.chunks(STEP) {
-            self.0.with(|state, now| state.push_delayed(shard, part, now));
+            self.0.with(|state, now| state.push_delayed(shard, workspace, part, now));
         }
     }
 
-    pub async fn lease(&self, worker: &str, max_jobs: usize, wait: Duration) -> Option<Grant> {
+    pub async fn lease(&self, worker: &str, lanes: Lanes, max_jobs: usize, wait: Duration) -> Option<Grant> {
         let shared = &*self.0;
         let deadline = Instant::now() + wait;
         shared.with(|state, _| state.told_to_close = state.told_to_close.saturating_sub(1));
-        let mut waiter = Waiter::new(shared);
+        let mut waiter = Waiter::new(shared, lanes);
         loop {
-            let listed = shared.work.notified();
-            match shared.with(|state, now| state.lease(worker, max_jobs, now)) {
+            let [first, second, third] = shared.work.each_ref().map(Notify::notified);
+            match shared.with(|state, now| state.lease(worker, lanes, max_jobs, now)) {
                 Found::Grant(grant) => return Some(grant),
                 Found::More => tokio::task::yield_now().await,
                 Found::Nothing(_) if Instant::now() >= deadline => return None,
@@ -103,7 +113,9 @@ impl Embedded {
                     waiter.count();
                     let alarm = alarm.filter(|_| waiter.is_timekeeper()).map(|at| shared.clock.instant(at));
                     tokio::select! {
-                        () = listed => {}
+                        () = first, if lanes.contains(0) => {}
+                        () = second, if lanes.contains(1) => {}
+                        () = third, if lanes.contains(2) => {}
                         () = shared.alarm_moved.notified(), if waiter.is_timekeeper() => {}
                         () = sleep_until(alarm.map_or(deadline, |at| at.min(deadline))) => {}
                     }
@@ -113,7 +125,7 @@ impl Embedded {
     }
 
     pub fn more(&self, grant: &Grant, max_jobs: usize) -> More {
-        let idle = self.0.waiting.load(SeqCst);
+        let idle = self.0.waiting_for.each_ref().map(|count| count.load(SeqCst));
         self.0.with(|state, now| state.more(grant, max_jobs, idle, now))
     }
 
@@ -141,6 +153,10 @@ impl Embedded {
         self.0.with(|state, now| state.set_route_limits(route, limits, now));
     }
 
+    pub fn release(&self, shard: &Shard, why: &str) {
+        self.0.with(|state, now| state.release_budget(shard, why, now));
+    }
+
     pub fn pause_campaign(&self, campaign: i64) {
         self.0.with(|state, _| state.pause_campaign(campaign));
     }
@@ -153,8 +169,12 @@ impl Embedded {
         self.0.with(|state, _| state.drop_campaign(campaign));
     }
 
-    pub fn expired(&self) -> Vec<(Shard, Job)> {
+    pub fn expired(&self) -> Vec<ExpiredLease> {
         self.0.with(State::expired)
+    }
+
+    pub fn recovered(&self, lease: &ExpiredLease, again: &[Job]) {
+        self.0.with(|state, now| state.recovered(lease.fence, again, now));
     }
 
     pub fn snapshot(&self) -> Snapshot {
@@ -173,7 +193,7 @@ impl Embedded {
         shards.sort_by(|a, b| a.shard.cmp(&b.shard));
         routes.sort_by(|a, b| a.route.cmp(&b.route));
         campaigns.sort_by_key(|c| c.campaign);
-        Snapshot { shards, routes, campaigns, waiting_workers: self.0.waiting.load(SeqCst) }
+        Snapshot { shards, routes, campaigns, waiting_workers: self.0.waiting.load(SeqCst), health: Health::Up }
     }
 }
 
@@ -189,9 +209,10 @@ impl Shared {
         let garbage = std::mem::take(&mut state.garbage);
         drop(state);
         drop(garbage);
-        if listed > 0 {
+        for (lane, listed) in listed.into_iter().enumerate().filter(|(_, listed)| *listed > 0) {
             // One permit stays for who is just about to wait.
-            (0..listed.min(self.waiting.load(SeqCst)).max(1)).for_each(|_| self.work.notify_one());
+            let waiting = self.waiting_for[lane].load(SeqCst);
+            (0..listed.min(waiting).max(1)).for_each(|_| self.work[lane].notify_one());
         }
         if alarm_moved {
             self.alarm_moved.notify_one();
@@ -199,29 +220,37 @@ impl Shared {
         result
     }
 
-    fn has_listed(&self) -> bool {
+    fn listed(&self) -> [bool; LANES] {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.listed.iter().any(|list| !list.is_empty())
+        state.listed.each_ref().map(|list| !list.is_empty())
     }
 }
 
 /// Somebody inside `lease`. When it leaves, however it does, what it kept goes to the next.
 struct Waiter<'a> {
     shared: &'a Shared,
+    lanes: Lanes,
     counted: bool,
     timekeeper: bool,
 }
 
 impl<'a> Waiter<'a> {
-    const fn new(shared: &'a Shared) -> Self {
-        Self { shared, counted: false, timekeeper: false }
+    const fn new(shared: &'a Shared, lanes: Lanes) -> Self {
+        Self { shared, lanes, counted: false, timekeeper: false }
     }
 
     fn count(&mut self) {
         if !self.counted {
             self.counted = true;
             self.shared.waiting.fetch_add(1, SeqCst);
+            self.of_lanes(|waiting| {
+                waiting.fetch_add(1, SeqCst);
+            });
         }
+    }
+
+    fn of_lanes(&self, act: impl Fn(&AtomicUsize)) {
+        self.lanes.iter().for_each(|lane| act(&self.shared.waiting_for[usize::from(lane)]));
     }
 
     /// Takes the office if it is free.
@@ -235,13 +264,21 @@ impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         if self.counted {
             self.shared.waiting.fetch_sub(1, SeqCst);
+            self.of_lanes(|waiting| {
+                waiting.fetch_sub(1, SeqCst);
+            });
         }
         if self.timekeeper {
             self.shared.has_timekeeper.store(false, SeqCst);
         }
-        let others_wait = self.shared.waiting.load(SeqCst) > 0;
-        if others_wait && (!self.shared.has_timekeeper.load(SeqCst) || self.shared.has_listed()) {
-            self.shared.work.notify_one();
+        if self.shared.waiting.load(SeqCst) == 0 {
+            return;
+        }
+        let office_is_free = !self.shared.has_timekeeper.load(SeqCst);
+        for (lane, listed) in self.shared.listed().into_iter().enumerate() {
+            if (office_is_free || listed) && self.shared.waiting_for[lane].load(SeqCst) > 0 {
+                self.shared.work[lane].notify_one();
+            }
         }
     }
 }

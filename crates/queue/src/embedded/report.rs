@@ -1,8 +1,8 @@
 use super::budget::{Budget, LANES, Stop};
 use super::clock::{Nanos, between};
-use super::line::Line;
+use super::line::{Line, Slot};
 use super::state::{LineId, State};
-use crate::{CampaignStatus, Limit, Shard, ShardStatus, Standing, StoppedBy};
+use crate::{BudgetKind, CampaignStatus, Limit, Shard, ShardStatus, Standing, StoppedBy};
 
 impl State {
     /// The lines of some destinations that have something to say. `None` behind the last destination.
@@ -14,7 +14,8 @@ impl State {
 
     fn lines_of(&self, index: u32, budget: &Budget, now: Nanos) -> Vec<ShardStatus> {
         let mut speaking: Vec<usize> = (0..LANES).filter(|lane| budget.lanes[*lane].has_jobs()).collect();
-        let news = budget.allowance.connections > 0 || budget.allowance.is_slowed(now);
+        let slowed = budget.allowance.is_slowed(now) || budget.streams.values().any(|s| s.allowance.is_slowed(now));
+        let news = budget.allowance.connections > 0 || slowed;
         if speaking.is_empty() && news {
             // A slowed destination without jobs is shown once, where campaigns are.
             speaking.push(LANES - 1);
@@ -27,7 +28,7 @@ impl State {
         let (line, allowance) = (&budget.lanes[usize::from(id.lane)], &budget.allowance);
         let (standing, stopped_by) = self.standing(id, line, now);
         ShardStatus {
-            shard: Shard { lane: id.lane, name: budget.name.clone() },
+            shard: Shard::new(id.lane, budget.name.clone()),
             ready: line.ready,
             delayed: line.delayed,
             next_due_in: line.later.peek().filter(|_| line.delayed > 0).map(|later| between(now, later.0.due)),
@@ -41,6 +42,7 @@ impl State {
             reduced: allowance.reduced_knobs(now, &self.options),
             history: allowance.past_turns(now),
             last_signal: allowance.signal_status(now),
+            streams: self.stream_statuses(id.budget, now),
             standing,
             stopped_by,
         }
@@ -53,8 +55,12 @@ impl State {
                 _ => (Standing::WaitsForRetry, None),
             };
         }
-        if !line.ring.iter().any(|slot| self.campaigns.get(slot).is_some_and(|c| !c.paused)) {
-            return (Standing::Paused, None);
+        let goes_on = |slot: Slot| self.campaigns.get(&slot).is_some_and(|c| !c.paused);
+        if !line.ring.slots().any(|slot| goes_on(slot) && self.stream_stop(id, slot, now).is_none()) {
+            return match self.stopped_by_stream(id, now) {
+                Some(shut) => self.stopped(id, Stop { budget: BudgetKind::Stream, shut }, now),
+                None => (Standing::Paused, None),
+            };
         }
         match self.gate(id, now) {
             Ok(_) => (Standing::Free, None),

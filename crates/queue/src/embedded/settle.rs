@@ -7,16 +7,15 @@ use super::fifo::Packed;
 use super::line::{Pile, Slot};
 use super::state::{LineId, State};
 use super::window::Minute;
-use crate::{Grant, Job, LeaseState, Limits, Settle, Shard, Signal, Turn};
-
-/// Destinations that one call examines for being long idle.
-const FORGET_STEPS: usize = 2_000;
+use crate::{Grant, Job, Lanes, LeaseState, Limits, Settle, Shard};
 
 /// One connection slot in somebody's hands.
 #[derive(Debug)]
 pub struct Lease {
     pub line: LineId,
     pub worker: Box<str>,
+    /// What its holder serves.
+    pub lanes: Lanes,
     pub expires: Nanos,
     /// Claimed and not settled.
     pub claimed: VecDeque<Claimed>,
@@ -70,7 +69,7 @@ impl State {
         Some((lease.line, lease.claimed.remove(place)?))
     }
 
-    fn unlease(&mut self, id: LineId, slot: Slot) {
+    pub fn unlease(&mut self, id: LineId, slot: Slot) {
         self.line(id).leased -= 1;
         if let Some(campaign) = self.campaigns.get_mut(&slot) {
             campaign.leased -= 1;
@@ -78,10 +77,13 @@ impl State {
     }
 
     fn done(&mut self, id: LineId, slot: Slot, now: Nanos) {
+        let options = self.options.clone();
+        let mut rose = self.budget(id.budget).allowance.done(now, &options);
+        self.on_stream(id.budget, slot, now, |stream| rose |= stream.done(now, &options));
         self.unlease(id, slot);
         self.tidy_campaign(slot);
-        if self.budgets[id.budget as usize].allowance.done(now, &self.options) {
-            self.list_all(id.budget);
+        if rose {
+            self.room_again(id.budget, now);
         }
     }
 
@@ -91,6 +93,7 @@ impl State {
             return;
         }
         for claimed in released.iter().rev() {
+            self.on_stream(id.budget, claimed.slot, now, |stream| stream.refund(now, &[claimed.minute]));
             self.unlease(id, claimed.slot);
             self.put_back(id, *claimed);
         }
@@ -100,13 +103,14 @@ impl State {
     }
 
     /// A destination and its route may have room: looks at what waits for them.
-    fn room_again(&mut self, budget: u32, now: Nanos) {
+    pub fn room_again(&mut self, budget: u32, now: Nanos) {
         self.list_all(budget);
+        self.look_after_streams(budget, now);
         self.look_after_route(self.budgets[budget as usize].route, now);
     }
 
     /// A dropped campaign's job does not come back.
-    fn put_back(&mut self, id: LineId, claimed: Claimed) {
+    pub fn put_back(&mut self, id: LineId, claimed: Claimed) {
         let Some(campaign) = self.campaigns.get_mut(&claimed.slot) else { return };
         campaign.ready += 1;
         let pile = self.piles.entry((id.number(), claimed.slot)).or_insert_with(|| {
@@ -136,15 +140,10 @@ impl State {
         }
     }
 
-    fn free_connection(&mut self, budget: u32, now: Nanos) {
+    pub fn free_connection(&mut self, budget: u32, now: Nanos) {
         self.on_allowances(budget, |a| a.connections = a.connections.saturating_sub(1));
         self.budget(budget).used_at = now;
         self.room_again(budget, now);
-    }
-
-    pub fn signal(&mut self, shard: &Shard, signal: &Signal, now: Nanos) -> Option<Turn> {
-        let id = self.line_id(shard, now);
-        self.budgets[id.budget as usize].allowance.signal(signal, now, &self.options)
     }
 
     pub fn set_limits(&mut self, shard: &Shard, limits: Limits, now: Nanos) {
@@ -153,37 +152,16 @@ impl State {
         self.list_all(id.budget);
     }
 
-    /// No token comes back: whether these messages left is not known here.
-    pub fn expired(&mut self, now: Nanos) -> Vec<(Shard, Job)> {
-        let gone: Vec<u64> = self.leases.iter().filter(|(_, l)| l.expires <= now).map(|(id, _)| *id).collect();
-        let mut jobs = Vec::new();
-        for lease in gone.iter().filter_map(|id| self.leases.remove(id)).collect::<Vec<_>>() {
-            let name = self.budget(lease.line.budget).name.clone();
-            tracing::warn!(worker = %lease.worker, shard = %name, jobs = lease.claimed.len(), "a lease ran out");
-            for claimed in &lease.claimed {
-                self.unlease(lease.line, claimed.slot);
-                self.tidy_campaign(claimed.slot);
-                jobs.push((Shard { lane: lease.line.lane, name: name.clone() }, claimed.job));
-            }
-            self.free_connection(lease.line.budget, now);
+    pub fn forget_if_idle(&mut self, index: u32, now: Nanos) {
+        if !self.budgets[index as usize].is_forgettable(now, &self.options) {
+            return;
         }
-        self.forget_idle(now);
-        jobs
-    }
-
-    fn forget_idle(&mut self, now: Nanos) {
-        for _ in 0..FORGET_STEPS.min(self.budgets.len()) {
-            self.forget_from = (self.forget_from + 1) % self.budgets.len() as u32;
-            let index = self.forget_from;
-            if self.budgets[index as usize].is_forgettable(now, &self.options) {
-                let name = self.budget(index).name.clone();
-                if self.by_name.get(&name) == Some(&index) {
-                    self.by_name.remove(&name);
-                    let nothing = Allowance::new(Limits::UNLIMITED, self.calendar, now);
-                    *self.budget(index) = Budget::new("".into(), nothing, now);
-                    self.vacant.push(index);
-                }
-            }
+        let name = self.budget(index).name.clone();
+        if self.by_name.get(&name) == Some(&index) {
+            self.by_name.remove(&name);
+            let nothing = Allowance::new(Limits::UNLIMITED, self.calendar, now);
+            *self.budget(index) = Budget::new("".into(), nothing, now);
+            self.vacant.push(index);
         }
     }
 }

@@ -11,6 +11,7 @@ use super::clock::{NEVER, Nanos, nanos};
 use super::fifo::Packed;
 use super::hash::NumberMap;
 use super::line::{Later, Line, Pile, Slot};
+use super::recovery::Recovering;
 use super::route::Route;
 use super::settle::Lease;
 use super::window::Calendar;
@@ -56,6 +57,7 @@ pub struct State {
     pub listed: [VecDeque<u32>; LANES],
     pub alarms: BinaryHeap<Reverse<Alarm>>,
     pub leases: NumberMap<u64, Lease>,
+    pub recovering: NumberMap<u64, Recovering>,
     pub last_fence: u64,
     pub chores: VecDeque<Chore>,
     /// Memory to be freed outside the lock.
@@ -63,7 +65,7 @@ pub struct State {
     /// Grants told to close for others' sake, whose workers have not come back yet.
     pub told_to_close: usize,
     /// Lines listed since the lock was taken: so many waiters are worth waking.
-    pub newly_listed: usize,
+    pub newly_listed: [usize; LANES],
     /// The soonest alarm moved forward since the lock was taken.
     pub alarm_moved: bool,
     /// Where the search for forgettable destinations goes on.
@@ -87,11 +89,12 @@ impl State {
             listed: Default::default(),
             alarms: BinaryHeap::new(),
             leases: NumberMap::default(),
+            recovering: NumberMap::default(),
             last_fence: 0,
             chores: VecDeque::new(),
             garbage: Vec::new(),
             told_to_close: 0,
-            newly_listed: 0,
+            newly_listed: [0; LANES],
             alarm_moved: false,
             forget_from: 0,
         }
@@ -130,11 +133,11 @@ impl State {
         index
     }
 
-    pub fn push(&mut self, shard: &Shard, jobs: &[Job], now: Nanos) {
+    pub fn push(&mut self, shard: &Shard, workspace: i64, jobs: &[Job], now: Nanos) {
         let id = self.line_id(shard, now);
         self.budget(id.budget).used_at = now;
         for run in jobs.chunk_by(|a, b| a.campaign == b.campaign) {
-            let slot = self.slot(run[0].campaign);
+            let slot = self.slot_of(run[0].campaign, workspace, &shard.stream);
             self.add_ready(id, slot, run);
         }
     }
@@ -157,7 +160,7 @@ impl State {
         else {
             return;
         };
-        if pile.in_ring || pile.ready.is_empty() {
+        if pile.in_ring || pile.at_stream || pile.ready.is_empty() {
             return;
         }
         if campaign.paused {
@@ -168,7 +171,8 @@ impl State {
             return;
         }
         pile.in_ring = true;
-        self.line(id).ring.push_back(slot);
+        let workspace = campaign.workspace;
+        self.line(id).ring.push_back(workspace, slot);
         self.list(id);
     }
 
@@ -180,7 +184,7 @@ impl State {
         }
         line.listed = true;
         self.listed[usize::from(id.lane)].push_back(id.budget);
-        self.newly_listed += 1;
+        self.newly_listed[usize::from(id.lane)] += 1;
     }
 
     /// A limit of the destination has ended or moved: looks at its lanes again.
@@ -190,11 +194,11 @@ impl State {
         }
     }
 
-    pub fn push_delayed(&mut self, shard: &Shard, jobs: &[(Job, Duration)], now: Nanos) {
+    pub fn push_delayed(&mut self, shard: &Shard, workspace: i64, jobs: &[(Job, Duration)], now: Nanos) {
         let id = self.line_id(shard, now);
         self.budget(id.budget).used_at = now;
         for (job, delay) in jobs {
-            let slot = self.slot(job.campaign);
+            let slot = self.slot_of(job.campaign, workspace, &shard.stream);
             self.add_delayed(id, slot, *job, now.saturating_add(nanos(*delay)));
         }
         self.set_line_alarm(id);

@@ -61,7 +61,8 @@ async fn tick(shared: Arc<Shared>) {
     loop {
         ticks.tick().await;
         for partition in 0..shared.partitions.len() {
-            let args = vec![shared.waiting.load(SeqCst).to_string()];
+            let mut args = vec![shared.waiting.load(SeqCst).to_string()];
+            args.extend(shared.waiting_by_lane());
             let call = Call { partition, function: "tick", args, once: false };
             let patience = Patience::Until(Instant::now() + TICK);
             if let Ok((header, _)) = shared.call(&call, patience).await

@@ -3,19 +3,22 @@
 
 use std::sync::LazyLock;
 
-const PARTS: [&str; 14] = [
+const PARTS: [&str; 17] = [
     include_str!("lua/state.lua"),
     include_str!("lua/bucket.lua"),
     include_str!("lua/window.lua"),
     include_str!("lua/knob.lua"),
     include_str!("lua/budget.lua"),
     include_str!("lua/route.lua"),
+    include_str!("lua/stream.lua"),
     include_str!("lua/line.lua"),
+    include_str!("lua/ring.lua"),
     include_str!("lua/campaigns.lua"),
     include_str!("lua/alarms.lua"),
     include_str!("lua/claim.lua"),
     include_str!("lua/more.lua"),
     include_str!("lua/settle.lua"),
+    include_str!("lua/recovery.lua"),
     include_str!("lua/report.lua"),
     include_str!("lua/functions.lua"),
 ];

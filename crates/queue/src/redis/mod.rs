@@ -30,15 +30,15 @@ mod trouble;
 mod wire;
 mod words;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use self::call::{Call, GaveUp, Patience, micros};
 use self::shared::{Partition, Shared};
-use crate::{Grant, Health, Job, LeaseState, Limits, Settle, Shard, Signal, Snapshot, Turn};
+use crate::{ExpiredLease, Grant, Health, Job, LeaseState, Limits, Scope, Settle, Shard, Signal, Snapshot, Turn};
 
 pub use self::open::OpenError;
 pub use self::options::{RedisClock, RedisOptions};
@@ -66,9 +66,9 @@ impl Redis {
         Self { shared, _tasks: tasks }
     }
 
-    pub async fn push(&self, shard: &Shard, jobs: &[Job]) {
+    pub async fn push(&self, shard: &Shard, workspace: i64, jobs: &[Job]) {
         for part in jobs.chunks(STEP) {
-            let mut args = self.shared.line(shard);
+            let mut args = self.shared.origin(shard, workspace);
             for run in part.chunk_by(|a, b| a.campaign == b.campaign) {
                 args.extend([run[0].campaign.to_string(), run.len().to_string()]);
                 args.extend(run.iter().map(|job| words::word(*job)));
@@ -77,9 +77,9 @@ impl Redis {
         }
     }
 
-    pub async fn push_delayed(&self, shard: &Shard, jobs: &[(Job, Duration)]) {
+    pub async fn push_delayed(&self, shard: &Shard, workspace: i64, jobs: &[(Job, Duration)]) {
         for part in jobs.chunks(STEP) {
-            let mut args = self.shared.line(shard);
+            let mut args = self.shared.origin(shard, workspace);
             for (job, delay) in part {
                 args.extend([job.campaign.to_string(), words::word(*job), micros(*delay)]);
             }
@@ -131,12 +131,18 @@ impl Redis {
     pub async fn signal(&self, shard: &Shard, signal: &Signal) -> Option<Turn> {
         let knob = signal.knob.map_or("", report::letter);
         let hold = signal.hold.map_or_else(String::new, micros);
-        let args = vec![shard.name.to_string(), knob.into(), hold, signal.why.clone()];
+        let stream = if signal.scope == Scope::Stream { shard.stream.to_string() } else { String::new() };
+        let args = vec![shard.name.to_string(), stream, knob.into(), hold, signal.why.clone()];
         let reply = self.shared.surely(self.shared.partition(&shard.name), "signal", args, true).await;
         report::turn(&reply).unwrap_or_else(|odd| {
             tracing::error!(%odd, "the answer to a signal cannot be read");
             None
         })
+    }
+
+    pub async fn release(&self, shard: &Shard, why: &str) {
+        let args = vec![shard.name.to_string(), shard.stream.to_string(), why.to_owned()];
+        self.shared.surely(self.shared.partition(&shard.name), "release", args, true).await;
     }
 
     pub async fn set_limits(&self, shard: &Shard, limits: Limits) {
@@ -160,19 +166,25 @@ impl Redis {
         }
     }
 
-    /// Passes over what does not answer: the next call brings the rest.
-    pub async fn expired(&self) -> Vec<(Shard, Job)> {
-        let mut jobs = std::mem::take(&mut *self.shared.late_expired.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Passes over what does not answer: what it handed over is handed over again.
+    pub async fn expired(&self) -> Vec<ExpiredLease> {
+        let mut leases = Vec::new();
         for partition in 0..self.shared.partitions.len() {
             while self.shared.partitions[partition].heard().answers() {
                 let Ok((some, more)) = self.shared.expired_in(partition).await else { break };
-                jobs.extend(some);
+                leases.extend(some);
                 if !more {
                     break;
                 }
             }
         }
-        jobs
+        leases
+    }
+
+    pub async fn recovered(&self, lease: &ExpiredLease, again: &[Job]) {
+        let mut args = vec![lease.fence.to_string()];
+        args.extend(again.iter().flat_map(|job| [job.campaign.to_string(), job.delivery.to_string()]));
+        self.shared.surely(self.shared.partition(&lease.shard.name), "recovered", args, false).await;
     }
 
     /// The last one known when the server is away.
@@ -187,7 +199,21 @@ impl Redis {
                 *last = (number, seen);
             }
         }
-        last.1.clone()
+        Snapshot { health: self.health(), ..last.1.clone() }
+    }
+
+    pub async fn memory_bytes(&self) -> Option<u64> {
+        let mut command = redis::cmd("INFO");
+        command.arg("memory");
+        let nodes = match self.shared.wire.ask(&command).await.ok()? {
+            redis::Value::Map(nodes) => nodes.into_iter().map(|(_, info)| info).collect(),
+            one => vec![one],
+        };
+        let used = |info: &redis::Value| {
+            let text = reply::text(info).ok()?;
+            text.lines().find_map(|line| line.strip_prefix("used_memory:"))?.trim().parse::<u64>().ok()
+        };
+        nodes.iter().map(used).sum()
     }
 
     pub fn epoch(&self) -> u64 {

@@ -1,7 +1,6 @@
 //! Opening the queue: everything that would go wrong later is refused here, with what to do about it.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
@@ -110,10 +109,10 @@ impl Redis {
             work: Notify::new(),
             alarm_moved: Notify::new(),
             waiting: AtomicUsize::new(0),
+            waiting_for: Default::default(),
             turn: AtomicUsize::new(0),
             reports: AtomicU64::new(0),
             last_report: tokio::sync::Mutex::default(),
-            late_expired: Mutex::default(),
         };
         shared.first_words(&door).await?;
         drop(stopped);
@@ -127,7 +126,7 @@ impl Shared {
     async fn first_words(&self, door: &Door) -> Result<(), OpenError> {
         self.load_functions().await.map_err(|(trouble, why)| door.refuse(trouble, why))?;
         for partition in 0..self.partitions.len() {
-            let call = Call { partition, function: "tick", args: vec!["0".into()], once: false };
+            let call = Call { partition, function: "tick", args: vec!["0".into(); 4], once: false };
             if self.call(&call, Patience::Until(Instant::now() + FIRST_PATIENCE)).await.is_err() {
                 let down = self.partitions[partition].heard().down.take();
                 let (trouble, why) = down.map_or((Trouble::Other, String::new()), |(_, trouble, why)| (trouble, why));

@@ -9,8 +9,9 @@ use super::Shared;
 use super::call::{Call, Patience};
 use super::reply::{self, Odd};
 use crate::{
-    BudgetKind, CampaignStatus, Gauge, HoldStatus, Job, Knob, Limit, Limits, PastTurn, ReducedKnob, RouteStatus, Shard,
-    ShardStatus, SignalStatus, Snapshot, Standing, StoppedBy, Turn, Window, WindowStatus,
+    BudgetKind, CampaignStatus, ExpiredLease, Gauge, Health, HoldStatus, Job, Knob, Limit, Limits, PastTurn,
+    ReducedKnob, RouteStatus, Shard, ShardStatus, SignalStatus, Snapshot, Standing, StoppedBy, StreamStatus, Turn,
+    Window, WindowStatus,
 };
 
 pub const LAST_LANE: u8 = 2;
@@ -51,7 +52,7 @@ impl Shared {
         }
         let (shards, routes) = (shards.into_values().collect(), routes.into_values().collect());
         let campaigns = campaigns.into_values().collect();
-        Some(Snapshot { shards, routes, campaigns, waiting_workers: waiting })
+        Some(Snapshot { shards, routes, campaigns, waiting_workers: waiting, health: Health::Up })
     }
 
     /// All rows, and the number behind them.
@@ -81,13 +82,14 @@ fn add(sum: &mut CampaignStatus, part: CampaignStatus) {
 
 fn read_row(row: Value) -> Result<ShardStatus, Odd> {
     let v = reply::list(row)?;
-    let [lane, name, ready, delayed, leased, due, gauges @ .., hold, knobs, history, signal, standing, stop] = &v[..]
+    let [lane, name, ready, delayed, leased, due, gauges @ .., hold, knobs, history, signal, streams, standing, stop] =
+        &v[..]
     else {
         return Err(Odd::new(&v));
     };
     let (connections, rate, messages_per_connection, limits, windows) = read_gauges(gauges)?;
     Ok(ShardStatus {
-        shard: Shard { lane: reply::number(lane)?, name: reply::text(name)?.into() },
+        shard: Shard::new(reply::number(lane)?, reply::text(name)?),
         ready: reply::number(ready)?,
         delayed: reply::number(delayed)?,
         leased: reply::number(leased)?,
@@ -101,8 +103,28 @@ fn read_row(row: Value) -> Result<ShardStatus, Odd> {
         reduced: read_each(knobs, read_knob)?,
         history: read_each(history, read_past_turn)?,
         last_signal: read_signal(signal)?,
+        streams: read_streams(streams)?,
         standing: read_standing(&reply::text(standing)?),
         stopped_by: read_stop(stop)?,
+    })
+}
+
+fn read_streams(value: &Value) -> Result<Vec<StreamStatus>, Odd> {
+    let mut streams = read_each(value, read_stream)?;
+    streams.sort_by(|a, b| a.stream.cmp(&b.stream));
+    Ok(streams)
+}
+
+fn read_stream(v: &[Value]) -> Result<StreamStatus, Odd> {
+    let [stream, measured, per_second, hold, knobs, history, signal, waiting] = v else { return Err(Odd::new(&v)) };
+    Ok(StreamStatus {
+        stream: reply::text(stream)?,
+        rate: Gauge { now: reply::number(measured)?, limit: reply::number(per_second)? },
+        hold: read_hold(hold)?,
+        reduced: read_each(knobs, read_knob)?,
+        history: read_each(history, read_past_turn)?,
+        last_signal: read_signal(signal)?,
+        waiting: reply::number(waiting)?,
     })
 }
 
@@ -204,6 +226,7 @@ fn read_stop(value: &Value) -> Result<Option<StoppedBy>, Odd> {
     Ok(Some(StoppedBy {
         budget: match reply::text(budget)?.as_str() {
             "route" => BudgetKind::Route,
+            "stream" => BudgetKind::Stream,
             _ => BudgetKind::Destination,
         },
         limit: match reply::text(limit)?.as_str() {
@@ -266,16 +289,22 @@ fn read_campaign(row: Value) -> Result<CampaignStatus, Odd> {
     })
 }
 
-/// Jobs of leases that ran out, and whether there are more.
-pub fn expired(reply: Vec<Value>) -> Result<(Vec<(Shard, Job)>, bool), Odd> {
-    let mut values = reply.into_iter();
-    let (Some(more), Some(flat)) = (values.next(), values.next()) else { return Ok(Default::default()) };
-    let flat = reply::list(flat)?;
-    let jobs = flat.chunks_exact(5).map(|v| {
-        let shard = Shard { lane: reply::number(&v[0])?, name: reply::text(&v[1])?.into() };
-        let job =
-            Job { campaign: reply::number(&v[2])?, delivery: reply::number(&v[3])?, attempt: reply::number(&v[4])? };
-        Ok((shard, job))
-    });
-    Ok((jobs.collect::<Result<_, _>>()?, reply::text(&more)? == "1"))
+/// Leases that ran out, and whether there are more.
+pub fn expired(reply: Vec<Value>) -> Result<(Vec<ExpiredLease>, bool), Odd> {
+    let [more, rows] = &reply[..] else { return Err(Odd::new(&reply)) };
+    Ok((read_each(rows, read_expired)?, reply::text(more)? == "1"))
+}
+
+fn read_expired(v: &[Value]) -> Result<ExpiredLease, Odd> {
+    let [fence, worker, lane, name, jobs @ ..] = v else { return Err(Odd::new(&v)) };
+    let job = |v: &[Value]| {
+        let (campaign, delivery) = (reply::number(&v[0])?, reply::number(&v[1])?);
+        Ok(Job { campaign, delivery, attempt: reply::number(&v[2])? })
+    };
+    Ok(ExpiredLease {
+        fence: reply::number(fence)?,
+        worker: reply::text(worker)?,
+        shard: Shard::new(reply::number(lane)?, reply::text(name)?),
+        jobs: jobs.chunks_exact(3).map(job).collect::<Result<_, _>>()?,
+    })
 }

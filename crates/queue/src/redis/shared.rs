@@ -1,7 +1,7 @@
 //! What all handles of a process share: the way to the server, and what was last heard from it.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -12,7 +12,7 @@ use super::reply::Header;
 use super::wire::Wire;
 use super::{EXPIRED_STEP, FORGET_STEP, RedisClock, SHORT_PATIENCE, open, report};
 use crate::job::route_of;
-use crate::{Job, QueueOptions, Shard, Snapshot, Trouble};
+use crate::{ExpiredLease, QueueOptions, Shard, Snapshot, Trouble};
 
 pub struct Shared {
     pub wire: Wire,
@@ -27,15 +27,15 @@ pub struct Shared {
     pub work: Notify,
     /// An alarm moved forward: only the timekeeper listens.
     pub alarm_moved: Notify,
+    /// Calls of `lease`, and of these the ones that serve each lane.
     pub waiting: AtomicUsize,
+    pub waiting_for: [AtomicUsize; 3],
     /// Partitions take turns in being asked first.
     pub turn: AtomicUsize,
     /// How many reports were begun.
     pub reports: AtomicU64,
     /// The last one, and its number.
     pub last_report: tokio::sync::Mutex<(u64, Snapshot)>,
-    /// Expired jobs whose reply came after the caller had gone.
-    pub late_expired: Mutex<Vec<(Shard, Job)>>,
 }
 
 /// What was last heard from a partition.
@@ -80,29 +80,26 @@ impl Shared {
         open::base(&self.prefix, partition)
     }
 
-    pub fn line(&self, shard: &Shard) -> Vec<String> {
-        vec![shard.lane.min(report::LAST_LANE).to_string(), shard.name.to_string()]
+    /// Where jobs are pushed to, and whose they are.
+    pub fn origin(&self, shard: &Shard, workspace: i64) -> Vec<String> {
+        let lane = shard.lane.min(report::LAST_LANE).to_string();
+        vec![lane, shard.name.to_string(), shard.stream.to_string(), workspace.to_string()]
     }
 
-    /// Nobody else is ever told of these jobs, so an answer that is late is kept for the next call.
-    pub async fn expired_in(self: &Arc<Self>, partition: usize) -> Result<(Vec<(Shard, Job)>, bool), GaveUp> {
+    /// Of this process, by lane.
+    pub fn waiting_by_lane(&self) -> [String; 3] {
+        self.waiting_for.each_ref().map(|count| count.load(SeqCst).to_string())
+    }
+
+    /// Leases that ran out, and whether there are more.
+    pub async fn expired_in(&self, partition: usize) -> Result<(Vec<ExpiredLease>, bool), GaveUp> {
         let args = vec![EXPIRED_STEP.to_string(), FORGET_STEP.to_string()];
-        let call = Call { partition, function: "expired", args, once: true };
-        let lent = self.channels.lend();
-        let patience = Patience::Until(Instant::now() + SHORT_PATIENCE);
-        match self.call_as(&call, lent.request, patience).await {
-            Ok((_, reply)) => Ok(read_expired(reply)),
-            Err(GaveUp) => {
-                let shared = Arc::clone(self);
-                tokio::spawn(async move {
-                    if let Ok((_, reply)) = shared.call_as(&call, lent.request, Patience::Endless).await {
-                        let late = read_expired(reply).0;
-                        shared.late_expired.lock().unwrap_or_else(PoisonError::into_inner).extend(late);
-                    }
-                });
-                Err(GaveUp)
-            }
-        }
+        let call = Call { partition, function: "expired", args, once: false };
+        let (_, reply) = self.call(&call, Patience::Until(Instant::now() + SHORT_PATIENCE)).await?;
+        Ok(report::expired(reply).unwrap_or_else(|odd| {
+            tracing::error!(%odd, "expired leases cannot be read");
+            Default::default()
+        }))
     }
 
     pub async fn surely(
@@ -157,11 +154,4 @@ impl Shared {
         // One permit stays for who is just about to wait.
         (0..lines.min(self.waiting.load(SeqCst)).max(1)).for_each(|_| self.work.notify_one());
     }
-}
-
-fn read_expired(reply: Vec<redis::Value>) -> (Vec<(Shard, Job)>, bool) {
-    report::expired(reply).unwrap_or_else(|odd| {
-        tracing::error!(%odd, "expired leases cannot be read");
-        Default::default()
-    })
 }

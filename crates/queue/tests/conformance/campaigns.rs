@@ -6,15 +6,15 @@ use crate::stage::*;
 async fn wide(stage: &impl Stage, shards: i64) -> Queue {
     let queue = stage.unlimited().await;
     for n in 0..shards {
-        queue.push(&bulk(&format!("s{n}")), &jobs(1, [n])).await;
-        queue.push(&bulk(&format!("s{n}")), &jobs(2, [10_000 + n])).await;
+        queue.push(&bulk(&format!("s{n}")), 1, &jobs(1, [n])).await;
+        queue.push(&bulk(&format!("s{n}")), 1, &jobs(2, [10_000 + n])).await;
     }
     queue
 }
 
 pub async fn a_paused_campaign_is_not_offered(stage: &impl Stage) {
     let queue = stage.unlimited().await;
-    queue.push(&bulk("p"), &jobs(1, 0..10)).await;
+    queue.push(&bulk("p"), 1, &jobs(1, 0..10)).await;
     let before = granted(&queue, 2).await;
     queue.pause_campaign(1).await;
     assert!(lease(&queue, 1).await.is_none());
@@ -32,9 +32,9 @@ pub async fn a_paused_campaign_is_not_offered(stage: &impl Stage) {
 pub async fn jobs_pushed_while_paused_wait(stage: &impl Stage) {
     let queue = stage.unlimited().await;
     queue.pause_campaign(1).await;
-    queue.push(&bulk("p"), &jobs(1, 0..3)).await;
+    queue.push(&bulk("p"), 1, &jobs(1, 0..3)).await;
     assert!(lease(&queue, 1).await.is_none());
-    queue.push(&bulk("p"), &jobs(1, 3..6)).await;
+    queue.push(&bulk("p"), 1, &jobs(1, 3..6)).await;
     queue.resume_campaign(1).await;
     assert_eq!(ids(&drain(&queue, 2).await), [0, 1, 2, 3, 4, 5]);
 }
@@ -65,7 +65,7 @@ pub async fn pausing_one_campaign_leaves_others(stage: &impl Stage) {
 pub async fn a_dropped_campaign_is_gone_everywhere<S: Stage>(stage: &S) {
     let shards = 3_000 / S::SIZE_PART;
     let queue = wide(stage, shards).await;
-    queue.push_delayed(&bulk("s0"), &[(job(1, -1), SECOND), (job(2, -2), 2 * SECOND)]).await;
+    queue.push_delayed(&bulk("s0"), 1, &[(job(1, -1), SECOND), (job(2, -2), 2 * SECOND)]).await;
     queue.drop_campaign(1).await;
     let got = drain(&queue, 5).await;
     assert!(got.iter().all(|j| j.campaign == 2) && got.len() as i64 == shards);
@@ -77,7 +77,7 @@ pub async fn a_dropped_campaign_is_gone_everywhere<S: Stage>(stage: &S) {
 
 pub async fn a_dropped_campaign_does_not_come_back(stage: &impl Stage) {
     let queue = stage.unlimited().await;
-    queue.push(&bulk("p"), &jobs(1, 0..4)).await;
+    queue.push(&bulk("p"), 1, &jobs(1, 0..4)).await;
     let grant = granted(&queue, 3).await;
     queue.drop_campaign(1).await;
     let [a, b, _] = grant.jobs[..] else { panic!("three jobs") };
@@ -92,15 +92,15 @@ pub async fn a_dropped_campaign_does_not_come_back(stage: &impl Stage) {
 pub async fn a_campaign_can_begin_anew_after_a_drop(stage: &impl Stage) {
     let queue = stage.unlimited().await;
     queue.pause_campaign(1).await;
-    queue.push(&bulk("p"), &jobs(1, 0..4)).await;
+    queue.push(&bulk("p"), 1, &jobs(1, 0..4)).await;
     queue.drop_campaign(1).await;
-    queue.push(&bulk("p"), &jobs(1, 10..12)).await;
+    queue.push(&bulk("p"), 1, &jobs(1, 10..12)).await;
     assert_eq!(ids(&drain(&queue, 5).await), [10, 11]);
 }
 
 pub async fn delayed_jobs_of_a_paused_campaign_wait(stage: &impl Stage) {
     let queue = stage.unlimited().await;
-    queue.push_delayed(&bulk("p"), &[(job(1, 1), SECOND)]).await;
+    queue.push_delayed(&bulk("p"), 1, &[(job(1, 1), SECOND)]).await;
     queue.pause_campaign(1).await;
     stage.advance(2 * SECOND).await;
     assert!(lease(&queue, 1).await.is_none());

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tidings_queue::{CloseReason, LeaseState, Limits, More, Queue, QueueOptions, Settle};
+use tidings_queue::{CloseReason, HAND_OUT_AGAIN, LeaseState, Limits, More, Queue, QueueOptions, Settle};
 
 use crate::stage::*;
 
@@ -9,7 +9,7 @@ const LEASE: Duration = Duration::from_secs(30);
 async fn leased(stage: &impl Stage) -> Queue {
     let options = QueueOptions { default_limits: Limits::UNLIMITED, lease: LEASE, ..QueueOptions::default() };
     let queue = stage.queue(options).await;
-    queue.push(&bulk("p"), &jobs(1, 0..10)).await;
+    queue.push(&bulk("p"), 1, &jobs(1, 0..10)).await;
     queue
 }
 
@@ -19,14 +19,43 @@ pub async fn an_expired_lease_goes_to_the_reconciler_only(stage: &impl Stage) {
     stage.advance(LEASE / 2).await;
     assert!(queue.expired().await.is_empty());
     stage.advance(LEASE).await;
-    let expired = queue.expired().await;
-    assert_eq!(
-        expired.iter().map(|(s, j)| (&*s.name, s.lane, j.delivery)).collect::<Vec<_>>(),
-        [("p", 2, 0), ("p", 2, 1), ("p", 2, 2)]
-    );
-    assert!(queue.expired().await.is_empty(), "once");
+    let [expired] = &queue.expired().await[..] else { panic!("one lease") };
+    assert_eq!((expired.fence, &*expired.worker, &expired.shard), (grant.fence, "worker", &bulk("p")));
+    assert_eq!(ids(&expired.jobs), [0, 1, 2]);
+    assert!(queue.expired().await.is_empty(), "not again at once");
     assert_eq!(queue.settle(&grant, &[(grant.jobs[0], Settle::Release)]).await, LeaseState::Lost);
     assert_eq!(ids(&drain(&queue, 20).await), (3..10).collect::<Vec<_>>());
+}
+
+/// Whoever asks may die before it has said what became of them.
+pub async fn expired_jobs_are_handed_over_until_somebody_says_what_became_of_them(stage: &impl Stage) {
+    let queue = leased(stage).await;
+    let grant = granted(&queue, 3).await;
+    stage.advance(2 * LEASE).await;
+    let first = queue.expired().await;
+    assert_eq!(status(&queue, "p").await.leased, 3, "nobody knows yet");
+    stage.advance(HAND_OUT_AGAIN - SECOND).await;
+    assert!(queue.expired().await.is_empty(), "who took them is given time");
+    stage.advance(SECOND).await;
+    assert_eq!(queue.expired().await, first, "and then they are handed over again");
+    queue.recovered(&first[0], &grant.jobs[1..]).await;
+    queue.recovered(&first[0], &grant.jobs).await;
+    stage.advance(2 * HAND_OUT_AGAIN).await;
+    assert!(queue.expired().await.is_empty());
+    assert_eq!(ids(&drain(&queue, 20).await), (1..10).collect::<Vec<_>>(), "to the front, each once");
+    let left = queue.snapshot().await;
+    assert!(left.shards.is_empty() && left.campaigns.is_empty(), "{left:?}");
+}
+
+pub async fn a_dropped_campaigns_expired_jobs_do_not_come_back(stage: &impl Stage) {
+    let queue = leased(stage).await;
+    let grant = granted(&queue, 3).await;
+    stage.advance(2 * LEASE).await;
+    let expired = queue.expired().await;
+    queue.drop_campaign(1).await;
+    queue.recovered(&expired[0], &grant.jobs).await;
+    assert!(drain(&queue, 20).await.is_empty());
+    assert!(queue.snapshot().await.shards.is_empty());
 }
 
 pub async fn signs_of_life_keep_a_lease(stage: &impl Stage) {
@@ -48,8 +77,8 @@ pub async fn a_stale_settle_is_ignored(stage: &impl Stage) {
     let queue = leased(stage).await;
     let dead = granted(&queue, 10).await;
     stage.advance(2 * LEASE).await;
-    let again: Vec<_> = queue.expired().await.into_iter().map(|(_, j)| j).collect();
-    queue.push(&bulk("p"), &again).await;
+    let expired = queue.expired().await;
+    queue.recovered(&expired[0], &expired[0].jobs).await;
     let alive = granted(&queue, 10).await;
     assert!(alive.fence > dead.fence);
     assert_eq!(queue.settle(&dead, &[(dead.jobs[0], Settle::Done)]).await, LeaseState::Lost);
@@ -82,8 +111,8 @@ pub async fn a_job_is_settled_once(stage: &impl Stage) {
 /// Who fills the queue from the ledger may push what is there already.
 pub async fn a_job_pushed_twice_leaves_nothing_behind(stage: &impl Stage) {
     let queue = stage.unlimited().await;
-    queue.push(&bulk("p"), &jobs(1, [0, 1, 0])).await;
-    queue.push(&bulk("p"), &jobs(1, [1, 2])).await;
+    queue.push(&bulk("p"), 1, &jobs(1, [0, 1, 0])).await;
+    queue.push(&bulk("p"), 1, &jobs(1, [1, 2])).await;
     let grant = granted(&queue, 3).await;
     settle_all(&queue, &grant, &grant.jobs[..1], Settle::Done).await;
     let More::Jobs(more) = queue.more(&grant, 5).await else { panic!("jobs") };

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tidings_queue::{CloseReason, Limits, More, Queue, QueueOptions, Settle, Standing};
+use tidings_queue::{CloseReason, Lanes, Limits, More, Queue, QueueOptions, Settle, Standing};
 use tokio::time::Instant;
 
 use crate::stage::*;
@@ -8,7 +8,7 @@ use crate::stage::*;
 /// With jobs of the lane that may use all of its budget.
 async fn limited(stage: &impl Stage, limits: Limits, count: i64) -> Queue {
     let queue = stage.queue(QueueOptions { default_limits: limits, ..QueueOptions::default() }).await;
-    queue.push(&transactional("p"), &jobs(1, 0..count)).await;
+    queue.push(&transactional("p"), 1, &jobs(1, 0..count)).await;
     queue
 }
 
@@ -17,7 +17,7 @@ async fn claims_over(queue: &Queue, max_jobs: usize, time: Duration) -> Vec<Inst
     let end = Instant::now() + time;
     let mut instants = Vec::new();
     while Instant::now() < end {
-        let Some(grant) = queue.lease("worker", max_jobs, end - Instant::now()).await else { break };
+        let Some(grant) = queue.lease("worker", Lanes::ALL, max_jobs, end - Instant::now()).await else { break };
         instants.extend(grant.jobs.iter().map(|_| Instant::now()));
         settle_all(queue, &grant, &grant.jobs, Settle::Done).await;
         queue.close(grant).await;
@@ -121,9 +121,9 @@ pub async fn a_limited_shard_does_not_hold_up_others(stage: &impl Stage) {
     for n in 0..50 {
         let shard = bulk(&format!("slow-{n}"));
         queue.set_limits(&shard, Limits { per_second: 0.01, burst: 1, ..Limits::UNLIMITED }).await;
-        queue.push(&shard, &jobs(1, n * 10..n * 10 + 10)).await;
+        queue.push(&shard, 1, &jobs(1, n * 10..n * 10 + 10)).await;
     }
-    queue.push(&bulk("fast"), &jobs(1, 10_000..10_500)).await;
+    queue.push(&bulk("fast"), 1, &jobs(1, 10_000..10_500)).await;
     let got = drain(&queue, 10).await;
     assert_eq!(got.iter().filter(|j| j.delivery >= 10_000).count(), 500);
     assert_eq!(got.len(), 550, "and one of each slow shard");
@@ -134,7 +134,7 @@ pub async fn limits_can_be_raised_while_workers_wait(stage: &impl Stage) {
     granted(&queue, 1).await;
     let waiter = tokio::spawn({
         let queue = queue.clone();
-        async move { queue.lease("worker", 1, 3_600 * SECOND).await.map(|_| Instant::now()) }
+        async move { queue.lease("worker", Lanes::ALL, 1, 3_600 * SECOND).await.map(|_| Instant::now()) }
     });
     stage.settle_down(&queue).await;
     let raised = Instant::now();

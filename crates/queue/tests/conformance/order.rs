@@ -3,31 +3,47 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use tidings_queue::{More, Settle};
+use tidings_queue::{Limits, More, Scope, Settle, Signal};
 
 use crate::stage::*;
 
 pub async fn a_campaign_is_first_in_first_out(stage: &impl Stage) {
     let queue = stage.unlimited().await;
-    queue.push(&bulk("p"), &jobs(1, 0..700)).await;
-    queue.push(&bulk("p"), &jobs(1, 700..1_500)).await;
+    queue.push(&bulk("p"), 1, &jobs(1, 0..700)).await;
+    queue.push(&bulk("p"), 1, &jobs(1, 700..1_500)).await;
     assert_eq!(ids(&drain(&queue, 7).await), (0..1_500).collect::<Vec<_>>());
 }
 
 pub async fn campaigns_of_a_shard_take_turns(stage: &impl Stage) {
     let queue = stage.unlimited().await;
-    queue.push(&bulk("p"), &jobs(1, 0..1_000)).await;
-    queue.push(&bulk("p"), &jobs(2, 5_000..5_005)).await;
-    queue.push(&bulk("p"), &jobs(3, 9_000..9_002)).await;
+    queue.push(&bulk("p"), 1, &jobs(1, 0..1_000)).await;
+    queue.push(&bulk("p"), 1, &jobs(2, 5_000..5_005)).await;
+    queue.push(&bulk("p"), 1, &jobs(3, 9_000..9_002)).await;
     let first = granted(&queue, 12).await;
     assert_eq!(ids(&first.jobs), [0, 5_000, 9_000, 1, 5_001, 9_001, 2, 5_002, 3, 5_003, 4, 5_004]);
+}
+
+pub async fn workspaces_take_turns_before_their_campaigns(stage: &impl Stage) {
+    let queue = stage.unlimited().await;
+    for campaign in 1..=3 {
+        queue.push(&bulk("p"), 1, &jobs(campaign, campaign * 100..campaign * 100 + 50)).await;
+    }
+    queue.push(&bulk("p"), 2, &jobs(9, 900..950)).await;
+    let grant = granted(&queue, 6).await;
+    assert_eq!(ids(&grant.jobs), [100, 900, 200, 901, 300, 902], "half for each workspace");
+    let mut of_second = 0;
+    for _ in 0..40 {
+        of_second += granted(&queue, 1).await.jobs.iter().filter(|j| j.campaign == 9).count();
+    }
+    assert_eq!(of_second, 20, "over claims of one job too");
+    assert_eq!(drain(&queue, 7).await.len(), 154, "and nothing stays behind");
 }
 
 pub async fn shards_of_a_lane_take_turns(stage: &impl Stage) {
     let queue = stage.unlimited().await;
     for (n, name) in ["a", "b", "c"].into_iter().enumerate() {
         let n = i64::try_from(n).expect("small");
-        queue.push(&bulk(name), &jobs(1, n * 100..n * 100 + 10)).await;
+        queue.push(&bulk(name), 1, &jobs(1, n * 100..n * 100 + 10)).await;
     }
     let mut order = String::new();
     for _ in 0..9 {
@@ -38,7 +54,7 @@ pub async fn shards_of_a_lane_take_turns(stage: &impl Stage) {
 
 pub async fn a_released_job_goes_back_to_the_front(stage: &impl Stage) {
     let queue = stage.unlimited().await;
-    queue.push(&bulk("p"), &jobs(1, 0..6)).await;
+    queue.push(&bulk("p"), 1, &jobs(1, 0..6)).await;
     let grant = granted(&queue, 4).await;
     let [a, b, c, d] = grant.jobs[..] else { panic!("four jobs") };
     queue.settle(&grant, &[(a, Settle::Done), (b, Settle::Release), (c, Settle::Release), (d, Settle::Done)]).await;
@@ -51,6 +67,7 @@ pub async fn random_work_loses_and_doubles_nothing<S: Stage>(stage: &S) {
     for seed in 0..(20 / S::SIZE_PART.unsigned_abs()).max(4) {
         let mut rng = StdRng::seed_from_u64(seed);
         let queue = stage.unlimited().await;
+        queue.set_route_limits("1", Limits { connections: 3, ..Limits::UNLIMITED }).await;
         let mut game = Game { total: 0, with: HashMap::new(), done: HashMap::new(), grants: Vec::new() };
         for _ in 0..400 {
             game.step(stage, &queue, &mut rng).await;
@@ -60,6 +77,17 @@ pub async fn random_work_loses_and_doubles_nothing<S: Stage>(stage: &S) {
         assert!(game.done.values().all(|n| *n == 1), "seed {seed}: doubled");
         let left = queue.snapshot().await;
         assert!(left.campaigns.is_empty() && left.shards.is_empty(), "seed {seed}: {left:?}");
+    }
+}
+
+/// Two of them on a route with a budget.
+const SHARDS: [&str; 4] = ["a@1", "b@1", "c@2", "d"];
+
+const fn stream_of(campaign: i64) -> &'static str {
+    match campaign {
+        1 | 2 => "x.example",
+        3 => "y.example",
+        _ => "",
     }
 }
 
@@ -96,6 +124,11 @@ impl Game {
             }
             7 => {
                 stage.advance(Duration::from_millis(rng.random_range(0..800))).await;
+                if rng.random_bool(0.3) {
+                    let shard = bulk(SHARDS[rng.random_range(0..4)]).with_stream("x.example");
+                    let hold = Some(Duration::from_millis(rng.random_range(0..900)));
+                    queue.signal(&shard, Signal { scope: Scope::Stream, knob: None, hold, why: "wait".into() }).await;
+                }
                 if rng.random_bool(0.3) && !self.grants.is_empty() {
                     let (grant, _) = self.grants.swap_remove(rng.random_range(0..self.grants.len()));
                     self.with.retain(|_, fence| *fence != grant.fence);
@@ -107,15 +140,17 @@ impl Game {
     }
 
     async fn push(&mut self, queue: &tidings_queue::Queue, rng: &mut StdRng) {
-        let shard = tidings_queue::Shard::new(rng.random_range(0..3), ["a", "b", "c", "d"][rng.random_range(0..4)]);
+        let shard = tidings_queue::Shard::new(rng.random_range(0..3), SHARDS[rng.random_range(0..4)]);
         let from = i64::try_from(self.total).expect("small");
-        let new = jobs(rng.random_range(1..5), from..from + rng.random_range(1..12));
+        let campaign = rng.random_range(1..7);
+        let new = jobs(campaign, from..from + rng.random_range(1..12));
+        let (shard, workspace) = (shard.with_stream(stream_of(campaign)), campaign % 3);
         self.total += new.len();
         if rng.random_bool(0.3) {
             let delayed: Vec<_> = new.iter().map(|j| (*j, Duration::from_millis(rng.random_range(0..3_000)))).collect();
-            queue.push_delayed(&shard, &delayed).await;
+            queue.push_delayed(&shard, workspace, &delayed).await;
         } else {
-            queue.push(&shard, &new).await;
+            queue.push(&shard, workspace, &new).await;
         }
     }
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use tidings_queue::{BudgetKind, CloseReason, Limit, Limits, More, Queue, Settle, Shard, StoppedBy};
+use tidings_queue::{BudgetKind, CloseReason, Lanes, Limit, Limits, More, Queue, Settle, Shard, StoppedBy};
 use tokio::time::Instant;
 
 use crate::stage::*;
@@ -11,7 +11,7 @@ async fn on_a_route(stage: &impl Stage, limits: Limits) -> Queue {
     queue.set_route_limits("3", limits).await;
     for (n, name) in ["a@3", "b@3", "c@3"].into_iter().enumerate() {
         let first = n as i64 * 1_000;
-        queue.push(&transactional(name), &jobs(1, first..first + 100)).await;
+        queue.push(&transactional(name), 1, &jobs(1, first..first + 100)).await;
     }
     queue
 }
@@ -39,8 +39,8 @@ pub async fn a_route_limits_all_its_shards(stage: &impl Stage) {
 
 pub async fn other_routes_go_on(stage: &impl Stage) {
     let queue = on_a_route(stage, Limits { per_day: 1, ..Limits::UNLIMITED }).await;
-    queue.push(&transactional("a@4"), &jobs(1, 5_000..5_050)).await;
-    queue.push(&transactional("relay:3"), &jobs(1, 6_000..6_050)).await;
+    queue.push(&transactional("a@4"), 1, &jobs(1, 5_000..5_050)).await;
+    queue.push(&transactional("relay:3"), 1, &jobs(1, 6_000..6_050)).await;
     let got: Vec<i64> = ids(&drain(&queue, 10).await);
     assert_eq!(got.iter().filter(|d| **d < 5_000).count(), 1);
     assert_eq!(got.len(), 101);
@@ -67,7 +67,7 @@ pub async fn shards_of_a_route_take_turns(stage: &impl Stage) {
     let queue = on_a_route(stage, Limits { per_second: 1.0, burst: 1, ..Limits::UNLIMITED }).await;
     let mut got = Vec::new();
     for _ in 0..30 {
-        let grant = queue.lease("worker", 1, 5 * SECOND).await.expect("a grant");
+        let grant = queue.lease("worker", Lanes::ALL, 1, 5 * SECOND).await.expect("a grant");
         got.extend(ids(&grant.jobs));
         settle_all(&queue, &grant, &grant.jobs, Settle::Done).await;
         queue.close(grant).await;
@@ -92,11 +92,11 @@ pub async fn a_closed_connection_serves_a_line_that_waited(stage: &impl Stage) {
 pub async fn a_lower_lane_of_a_route_goes_first(stage: &impl Stage) {
     let queue = stage.unlimited().await;
     queue.set_route_limits("3", Limits { connections: 1, ..Limits::UNLIMITED }).await;
-    queue.push(&bulk("a@3"), &jobs(1, 0..100)).await;
-    queue.push(&bulk("b@3"), &jobs(1, 1_000..1_100)).await;
+    queue.push(&bulk("a@3"), 1, &jobs(1, 0..100)).await;
+    queue.push(&bulk("b@3"), 1, &jobs(1, 1_000..1_100)).await;
     let campaign = granted(&queue, 5).await;
     assert!(lease(&queue, 5).await.is_none());
-    queue.push(&Shard::new(0, "c@3"), &jobs(2, [5_000])).await;
+    queue.push(&Shard::new(0, "c@3"), 1, &jobs(2, [5_000])).await;
     assert!(lease(&queue, 5).await.is_none(), "the one connection is in use");
     assert_eq!(queue.more(&campaign, 5).await, More::Close(CloseReason::LowerLaneWaits));
     queue.close(campaign).await;
@@ -121,7 +121,7 @@ pub async fn route_limits_can_be_raised_while_workers_wait(stage: &impl Stage) {
     drain(&queue, 1).await;
     let waiter = tokio::spawn({
         let queue = queue.clone();
-        async move { queue.lease("worker", 1, 60 * SECOND).await.map(|_| Instant::now()) }
+        async move { queue.lease("worker", Lanes::ALL, 1, 60 * SECOND).await.map(|_| Instant::now()) }
     });
     stage.settle_down(&queue).await;
     let raised = Instant::now();
@@ -136,19 +136,19 @@ pub async fn an_empty_line_passes_its_turn_on(stage: &impl Stage) {
     let queue = stage.unlimited().await;
     queue.set_route_limits("3", Limits { per_second: 1.0, burst: 1, ..Limits::UNLIMITED }).await;
     for (campaign, name) in [(1, "a@3"), (2, "b@3"), (3, "c@3"), (1, "d@3")] {
-        queue.push(&bulk(name), &jobs(campaign, campaign * 100..campaign * 100 + 5)).await;
+        queue.push(&bulk(name), 1, &jobs(campaign, campaign * 100..campaign * 100 + 5)).await;
     }
     assert_eq!(drain(&queue, 5).await.len(), 1);
     queue.drop_campaign(2).await;
     queue.pause_campaign(3).await;
     let grants = async {
         for _ in 0..9 {
-            let grant = queue.lease("worker", 1, 5 * SECOND).await.expect("the others go on");
+            let grant = queue.lease("worker", Lanes::ALL, 1, 5 * SECOND).await.expect("the others go on");
             settle_all(&queue, &grant, &grant.jobs, Settle::Done).await;
             queue.close(grant).await;
         }
     };
     grants.await;
     queue.resume_campaign(3).await;
-    assert!(queue.lease("worker", 1, 5 * SECOND).await.is_some());
+    assert!(queue.lease("worker", Lanes::ALL, 1, 5 * SECOND).await.is_some());
 }

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use tidings_queue::{
-    BudgetKind, CloseReason, HISTORY_TURNS, Knob, Limit, Limits, More, Queue, QueueOptions, Settle, Signal, Standing,
-    StoppedBy, Turn,
+    BudgetKind, CloseReason, HISTORY_TURNS, Knob, Lanes, Limit, Limits, More, Queue, QueueOptions, Scope, Settle,
+    Signal, Standing, StoppedBy, Turn,
 };
 use tokio::time::Instant;
 
@@ -21,23 +21,28 @@ const OPTIONS: QueueOptions = QueueOptions {
 };
 
 fn slow_down(knob: Knob) -> Signal {
-    Signal { knob: Some(knob), hold: None, why: format!("421 4.7.28 too many {knob}") }
+    Signal { scope: Scope::Destination, knob: Some(knob), hold: None, why: format!("421 4.7.28 too many {knob}") }
 }
 
 fn hold(seconds: u32) -> Signal {
-    Signal { knob: None, hold: Some(seconds * SECOND), why: format!("421 4.7.0 [TSS04] wait {seconds}") }
+    Signal {
+        scope: Scope::Destination,
+        knob: None,
+        hold: Some(seconds * SECOND),
+        why: format!("421 4.7.0 [TSS04] wait {seconds}"),
+    }
 }
 
 async fn filled(stage: &impl Stage) -> Queue {
     let queue = stage.queue(OPTIONS).await;
-    queue.push(&bulk("p"), &jobs(1, 0..10_000)).await;
+    queue.push(&bulk("p"), 1, &jobs(1, 0..10_000)).await;
     queue
 }
 
 async fn do_jobs(queue: &Queue, count: usize) {
     let mut left = count;
     while left > 0 {
-        let grant = queue.lease("worker", left, 3_600 * SECOND).await.expect("a grant");
+        let grant = queue.lease("worker", Lanes::ALL, left, 3_600 * SECOND).await.expect("a grant");
         left -= grant.jobs.len();
         settle_all(queue, &grant, &grant.jobs, Settle::Done).await;
         queue.close(grant).await;
@@ -48,9 +53,9 @@ pub async fn a_hold_stops_and_ends(stage: &impl Stage) {
     let queue = filled(stage).await;
     queue.signal(&bulk("p"), hold(60)).await;
     let begun = Instant::now();
-    assert!(queue.lease("worker", 1, 59 * SECOND).await.is_none());
+    assert!(queue.lease("worker", Lanes::ALL, 1, 59 * SECOND).await.is_none());
     assert_eq!(status(&queue, "p").await.standing, Standing::Held);
-    assert!(queue.lease("worker", 1, 59 * SECOND).await.is_some());
+    assert!(queue.lease("worker", Lanes::ALL, 1, 59 * SECOND).await.is_some());
     assert!(begun.elapsed() >= 60 * SECOND && begun.elapsed() < 61 * SECOND, "{:?}", begun.elapsed());
     assert_eq!(status(&queue, "p").await.hold, None);
 }
@@ -122,7 +127,7 @@ pub async fn knobs_have_floors(stage: &impl Stage) {
 
 pub async fn an_unlimited_rate_starts_from_what_was_measured(stage: &impl Stage) {
     let queue = stage.queue(QueueOptions { default_limits: Limits::UNLIMITED, ..OPTIONS }).await;
-    queue.push(&bulk("p"), &jobs(1, 0..10_000)).await;
+    queue.push(&bulk("p"), 1, &jobs(1, 0..10_000)).await;
     for _ in 0..300 {
         do_jobs(&queue, 10).await;
         stage.advance(Duration::from_millis(100)).await;
@@ -136,7 +141,7 @@ pub async fn an_unlimited_rate_starts_from_what_was_measured(stage: &impl Stage)
 
 pub async fn fewer_connections_close_the_surplus(stage: &impl Stage) {
     let queue = stage.queue(QueueOptions { default_limits: Limits::UNLIMITED, ..OPTIONS }).await;
-    queue.push(&bulk("p"), &jobs(1, 0..100)).await;
+    queue.push(&bulk("p"), 1, &jobs(1, 0..100)).await;
     let mut grants = Vec::new();
     for _ in 0..4 {
         grants.push(granted(&queue, 1).await);
@@ -189,7 +194,7 @@ pub async fn a_signal_restarts_the_clean_interval(stage: &impl Stage) {
 
 pub async fn a_free_knob_is_free_again(stage: &impl Stage) {
     let queue = stage.queue(QueueOptions { default_limits: Limits::UNLIMITED, ..OPTIONS }).await;
-    queue.push(&bulk("p"), &jobs(1, 0..10_000)).await;
+    queue.push(&bulk("p"), 1, &jobs(1, 0..10_000)).await;
     do_jobs(&queue, 100).await;
     queue.signal(&bulk("p"), slow_down(Knob::Rate)).await;
     assert!(status(&queue, "p").await.rate.limit > 0.0);
@@ -250,4 +255,22 @@ pub async fn turns_are_remembered(stage: &impl Stage) {
     let seen = status(&queue, "p").await.history;
     assert_eq!(seen.len(), HISTORY_TURNS);
     assert_eq!(seen[0].turn.knob, Knob::MessagesPerConnection);
+}
+
+pub async fn an_operator_releases_a_destination(stage: &impl Stage) {
+    let queue = filled(stage).await;
+    queue.signal(&bulk("p"), slow_down(Knob::Rate)).await;
+    queue.signal(&bulk("p"), hold(3_600)).await;
+    let waiter = tokio::spawn({
+        let queue = queue.clone();
+        async move { queue.lease("worker", Lanes::ALL, 20, 60 * SECOND).await }
+    });
+    stage.settle_down(&queue).await;
+    let released = Instant::now();
+    queue.release(&bulk("p"), "released by ana@shop.example").await;
+    assert!(waiter.await.expect("no panic").is_some());
+    assert!(released.elapsed() < SECOND);
+    let seen = status(&queue, "p").await;
+    assert_eq!((seen.hold, seen.reduced.len(), seen.rate.limit), (None, 0, 16.0));
+    assert_eq!((seen.history[0].turn.to, &*seen.history[0].why), (16.0, "released by ana@shop.example"));
 }

@@ -2,7 +2,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use tidings_queue::{
-    Grant, Job, Limits, More, Queue, QueueOptions, RedisClock, RedisOptions, Settle, Shard, ShardStatus,
+    Grant, Job, Lanes, Limits, More, Queue, QueueOptions, RedisClock, RedisOptions, Settle, Shard, ShardStatus,
 };
 use tidings_testing::TestRedis;
 use tokio::time::Instant;
@@ -46,16 +46,22 @@ impl Stage for Embedded {
     }
 }
 
-/// A server of its own, and a new prefix for each queue.
+/// A server of its own, or a cluster, and a new prefix for each queue.
 pub struct Redis {
-    server: TestRedis,
+    servers: Vec<TestRedis>,
     queues: Cell<usize>,
     clock: RedisClock,
 }
 
 impl Redis {
     pub fn on_a_paused_clock() -> Self {
-        Self { server: TestRedis::start(), queues: Cell::new(0), clock: RedisClock::Tokio(Instant::now()) }
+        Self { servers: vec![TestRedis::start()], queues: Cell::new(0), clock: RedisClock::Tokio(Instant::now()) }
+    }
+
+    /// Three nodes. Each queue lies on one of them, chosen by its prefix, because properties of order are those of one
+    /// partition; what several partitions promise is in `tests/redis/cluster.rs`.
+    pub fn on_a_cluster() -> Self {
+        Self { servers: TestRedis::cluster().into(), queues: Cell::new(0), clock: RedisClock::Tokio(Instant::now()) }
     }
 
     pub fn on_threads() -> Self {
@@ -69,8 +75,9 @@ impl Stage for Redis {
     async fn queue(&self, options: QueueOptions) -> Queue {
         self.queues.set(self.queues.get() + 1);
         let prefix = format!("q-{}", self.queues.get());
+        let url = self.servers[self.queues.get() % self.servers.len()].url();
         let options =
-            RedisOptions { queue: options, prefix, clock: self.clock, ..RedisOptions::new(self.server.url()) };
+            RedisOptions { queue: options, prefix, clock: self.clock, partitions: Some(1), ..RedisOptions::new(url) };
         Queue::redis(options).await.expect("a queue")
     }
 
@@ -108,7 +115,7 @@ pub fn ids(jobs: &[Job]) -> Vec<i64> {
 
 /// Leases without waiting.
 pub async fn lease(queue: &Queue, max_jobs: usize) -> Option<Grant> {
-    queue.lease("worker", max_jobs, NOW).await
+    queue.lease("worker", Lanes::ALL, max_jobs, NOW).await
 }
 
 /// Leases, and fails if there is nothing.

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use tidings_queue::{Limits, Queue, Settle};
+use tidings_queue::{Lanes, Limits, Queue, Settle};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -17,7 +17,7 @@ pub async fn no_wake_up_is_lost_between_threads<S: Stage>(stage: &S) {
     let (done, mut dones) = mpsc::channel(1);
     let worker = tokio::spawn(work(queue.clone(), done));
     for round in 0..rounds {
-        queue.push(&bulk("p"), &jobs(1, [round])).await;
+        queue.push(&bulk("p"), 1, &jobs(1, [round])).await;
         let got = timeout(TOO_LONG, dones.recv()).await.expect("somebody is woken");
         assert_eq!(got, Some(round));
     }
@@ -35,7 +35,7 @@ pub async fn threads_lose_and_double_nothing<S: Stage>(stage: &S) {
     let workers: Vec<_> = (0..8).map(|_| tokio::spawn(work(queue.clone(), done.clone()))).collect();
     for part in 0..count / 20 {
         let name = ["a", "b", "c"][usize::try_from(part % 3).expect("small")];
-        queue.push(&bulk(name), &jobs(part % 7, part * 20..part * 20 + 20)).await;
+        queue.push(&bulk(name), 1, &jobs(part % 7, part * 20..part * 20 + 20)).await;
     }
     let mut seen = HashSet::new();
     for _ in 0..count {
@@ -46,7 +46,7 @@ pub async fn threads_lose_and_double_nothing<S: Stage>(stage: &S) {
 }
 
 async fn work(queue: Queue, done: mpsc::Sender<i64>) {
-    while let Some(grant) = queue.lease("worker", 3, TOO_LONG * 2).await {
+    while let Some(grant) = queue.lease("worker", Lanes::ALL, 3, TOO_LONG * 2).await {
         for job in grant.jobs.clone() {
             queue.settle(&grant, &[(job, Settle::Done)]).await;
             if done.send(job.delivery).await.is_err() {

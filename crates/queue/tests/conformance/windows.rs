@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tidings_queue::{BudgetKind, Limit, Limits, Queue, QueueOptions, Settle, Standing, StoppedBy, Window};
+use tidings_queue::{BudgetKind, Lanes, Limit, Limits, Queue, QueueOptions, Settle, Standing, StoppedBy, Window};
 use tokio::time::Instant;
 
 use crate::stage::*;
@@ -10,7 +10,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// At the beginning of a minute, an hour and a day: where in the calendar a test begins is chance.
 async fn limited(stage: &impl Stage, limits: Limits) -> Queue {
     let queue = stage.queue(QueueOptions { default_limits: limits, ..QueueOptions::default() }).await;
-    queue.push(&transactional("p"), &jobs(1, 0..2_000)).await;
+    queue.push(&transactional("p"), 1, &jobs(1, 0..2_000)).await;
     let day = Limits { per_day: 1, ..Limits::UNLIMITED };
     queue.set_route_limits("calendar", day).await;
     let to_midnight = queue.snapshot().await.routes[0].windows[0].ends_in;
@@ -41,7 +41,7 @@ pub async fn a_waiter_comes_with_the_next_window(stage: &impl Stage) {
     stage.advance(20 * SECOND).await;
     assert_eq!(drain(&queue, 5).await.len(), 3);
     let from = Instant::now();
-    let grant = queue.lease("worker", 5, 2 * MINUTE).await.expect("a grant");
+    let grant = queue.lease("worker", Lanes::ALL, 5, 2 * MINUTE).await.expect("a grant");
     assert_eq!(grant.jobs.len(), 3);
     let waited = from.elapsed();
     assert!(waited > 39 * SECOND && waited <= 40 * SECOND, "{waited:?}");

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tidings_queue::{Health, Queue, RedisOptions, Settle, Shard};
+use tidings_queue::{Health, Lanes, Queue, RedisOptions, Settle, Shard};
 use tidings_testing::TestRedis;
 use tokio::time::timeout;
 
@@ -11,8 +11,8 @@ const SHARDS: i64 = 60;
 async fn filled(nodes: &[TestRedis; 3]) -> Queue {
     let queue = Queue::redis(options(nodes[1].url())).await.expect("a queue");
     for n in 0..SHARDS {
-        queue.push(&bulk(&format!("s{n}")), &jobs(1, [n])).await;
-        queue.push(&bulk(&format!("s{n}")), &jobs(2, [1_000 + n])).await;
+        queue.push(&bulk(&format!("s{n}")), 1, &jobs(1, [n])).await;
+        queue.push(&bulk(&format!("s{n}")), 1, &jobs(2, [1_000 + n])).await;
     }
     queue
 }
@@ -42,9 +42,9 @@ async fn a_campaign_is_paused_and_dropped_on_all_nodes() {
     let mut others = drain(&queue).await;
     others.sort_unstable();
     assert_eq!(others, (1_000..1_000 + SHARDS).collect::<Vec<_>>());
-    queue.push(&bulk("late"), &jobs(1, [-1])).await;
+    queue.push(&bulk("late"), 1, &jobs(1, [-1])).await;
     queue.resume_campaign(1).await;
-    let grant = queue.lease("worker", 1, TOO_LONG).await.expect("it goes on");
+    let grant = queue.lease("worker", Lanes::ALL, 1, TOO_LONG).await.expect("it goes on");
     queue.drop_campaign(1).await;
     queue.settle(&grant, &[(grant.jobs[0], Settle::Release)]).await;
     queue.close(grant).await;
@@ -57,18 +57,19 @@ async fn delayed_jobs_come_from_any_node_and_the_low_lane_first() {
     let nodes = TestRedis::cluster();
     let queue = Queue::redis(options(nodes[0].url())).await.expect("a queue");
     for n in 0..SHARDS {
-        queue.push_delayed(&bulk(&format!("s{n}")), &[(jobs(1, [n])[0], Duration::from_millis(50))]).await;
+        queue.push_delayed(&bulk(&format!("s{n}")), 1, &[(jobs(1, [n])[0], Duration::from_millis(50))]).await;
     }
     let mut got = Vec::new();
     while (got.len() as i64) < SHARDS {
-        let grant = timeout(TOO_LONG, queue.lease("worker", 5, TOO_LONG)).await.expect("soon").expect("a grant");
+        let grant =
+            timeout(TOO_LONG, queue.lease("worker", Lanes::ALL, 5, TOO_LONG)).await.expect("soon").expect("a grant");
         got.extend(grant.jobs.iter().map(|j| j.delivery));
     }
     for n in 0..SHARDS {
-        queue.push(&bulk(&format!("s{n}")), &jobs(2, [n])).await;
+        queue.push(&bulk(&format!("s{n}")), 1, &jobs(2, [n])).await;
     }
-    queue.push(&Shard::new(0, "urgent"), &jobs(3, [7])).await;
-    assert_eq!(queue.lease("worker", 5, TOO_LONG).await.expect("a grant").shard.lane, 0);
+    queue.push(&Shard::new(0, "urgent"), 1, &jobs(3, [7])).await;
+    assert_eq!(queue.lease("worker", Lanes::ALL, 5, TOO_LONG).await.expect("a grant").shard.lane, 0);
 }
 
 #[tokio::test]
@@ -99,7 +100,7 @@ async fn a_node_that_is_away_holds_up_only_its_own_destinations() {
         let mut all = Vec::new();
         // Each node has some of the eight partitions; two nodes have more than a quarter of what there is.
         while (all.len() as i64) < SHARDS / 2 {
-            if let Some(grant) = queue.lease("worker", 20, Duration::from_secs(1)).await {
+            if let Some(grant) = queue.lease("worker", Lanes::ALL, 20, Duration::from_secs(1)).await {
                 all.extend(grant.jobs.iter().map(|j| j.delivery));
             }
         }

@@ -9,7 +9,7 @@ mod refusals;
 
 use std::time::Duration;
 
-use tidings_queue::{Job, Limits, More, Queue, QueueOptions, RedisOptions, Settle, Shard};
+use tidings_queue::{Job, Lanes, Limits, More, Queue, QueueOptions, RedisOptions, Settle, Shard};
 use tidings_testing::TestRedis;
 
 /// Far longer than anything here takes.
@@ -39,7 +39,7 @@ fn ids(jobs: &[Job]) -> Vec<i64> {
 /// All that is there now, settled as done.
 async fn drain(queue: &Queue) -> Vec<i64> {
     let mut all = Vec::new();
-    while let Some(grant) = queue.lease("worker", 20, Duration::ZERO).await {
+    while let Some(grant) = queue.lease("worker", Lanes::ALL, 20, Duration::ZERO).await {
         let mut batch = grant.jobs.clone();
         while !batch.is_empty() {
             all.extend(ids(&batch));

@@ -61,7 +61,7 @@ async fn a_server_whose_certificate_nobody_vouches_for() {
     assert!(matches!(&error, OpenError::Unreachable { why, .. } if why.contains("certificate")), "{error}");
     let vouched = RedisOptions { root_certificate: Some(certificate.pem().into()), ..options(url.as_str()) };
     let queue = Queue::redis(vouched).await.expect("a queue");
-    queue.push(&bulk("p"), &jobs(1, 0..3)).await;
+    queue.push(&bulk("p"), 1, &jobs(1, 0..3)).await;
     assert_eq!(drain(&queue).await, [0, 1, 2]);
     let stranger = Certificate::valid("localhost");
     let wrong = RedisOptions { root_certificate: Some(stranger.pem().into()), ..options(url) };
@@ -80,7 +80,7 @@ async fn a_user_without_rights_and_one_with_just_enough() {
     ask(&server, &format!("ACL SETUSER app on >secret {rights}")).await;
     let queue =
         Queue::redis(options(format!("redis://app:secret@127.0.0.1:{}", server.port()))).await.expect("a queue");
-    queue.push(&bulk("p"), &jobs(1, 0..3)).await;
+    queue.push(&bulk("p"), 1, &jobs(1, 0..3)).await;
     queue.pause_campaign(1).await;
     queue.resume_campaign(1).await;
     assert_eq!(drain(&queue).await, [0, 1, 2]);

@@ -192,6 +192,7 @@ impl Progress {
             let provider = Arc::clone(names.get(&provider)?);
             Some(QueuedJob {
                 delivery,
+                workspace: self.workspace,
                 campaign: self.campaign,
                 attempt: 0,
                 lane: Lane::Bulk,

@@ -63,6 +63,7 @@ mod retention;
 mod revision;
 mod special;
 mod step;
+mod stream;
 mod test_message;
 mod unpushed;
 mod watch;

@@ -18,6 +18,7 @@ use crate::{AnyConn, CampaignId, DeliveryId, ProviderId, RouteId, Store, StoreRe
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedJob {
     pub delivery: DeliveryId,
+    pub workspace: WorkspaceId,
     pub campaign: CampaignId,
     pub attempt: i16,
     pub lane: Lane,
@@ -242,6 +243,7 @@ pub(super) fn jobs(conn: &mut AnyConn, mut rows: Vec<JobRow>) -> StoreResult<Vec
     let job = |row: JobRow| {
         Some(QueuedJob {
             delivery: row.delivery,
+            workspace: row.workspace,
             campaign: row.campaign,
             attempt: row.attempt,
             lane: row.lane.0,

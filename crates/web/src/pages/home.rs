@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use tidings_domain::{CampaignState, DeliveryState, ProcessRole, UnixMs, Word};
+use tidings_queue::Health;
 use tidings_store::{CampaignHead, CampaignRow, CampaignTab, Heartbeat, SetupProgress};
 
+use super::campaigns::wording;
 use super::providers::{Alert, alerts};
 use crate::WebState;
 use crate::chart::StackedBar;
@@ -35,6 +37,8 @@ struct HomePage {
     progress: SetupProgress,
     latest: Vec<Latest>,
     worker: Option<WorkerNotice>,
+    /// The queue's server is away: what is wrong, and what that means.
+    away: Option<(String, String)>,
     /// Why nothing is sent at all.
     lock: Option<String>,
     /// Providers that block us, for who can do something about it.
@@ -81,7 +85,25 @@ async fn read(page: Page, state: &WebState) -> WebResult<HomePage> {
         true => alerts(state.store.standing_blocks(page.now).await?, &page),
         false => Vec::new(),
     };
-    Ok(HomePage { page: page.titled("Home", Nav::Home), progress, latest, worker, lock, blocks, attention })
+    Ok(HomePage {
+        page: page.titled("Home", Nav::Home),
+        progress,
+        latest,
+        worker,
+        away: away(&state.queue.health()),
+        lock,
+        blocks,
+        attention,
+    })
+}
+
+fn away(health: &Health) -> Option<(String, String)> {
+    match health {
+        Health::Up => None,
+        Health::Down { since, trouble, why } => {
+            Some((trouble.to_string(), format!("{} It said: {why}", wording::queue_is_away(*since))))
+        }
+    }
 }
 
 fn worker_notice(page: &Page, workers: &[Heartbeat], waiting: Option<&str>) -> Option<WorkerNotice> {

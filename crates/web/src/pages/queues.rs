@@ -7,7 +7,9 @@ use std::time::Duration;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use tidings_domain::{DeliveryState, Lane, Word};
-use tidings_queue::{Gauge, Health, Knob, ReducedKnob, ShardStatus, Standing};
+use tidings_queue::{
+    BudgetKind, Gauge, Health, Knob, Limit, ReducedKnob, ShardStatus, Standing, StoppedBy, StreamStatus, WindowStatus,
+};
 use tidings_store::{Gauges, RouteId};
 
 use super::campaigns::{rate, wording};
@@ -74,8 +76,8 @@ struct Row {
     why: String,
     /// The receiver's own words.
     reply: String,
-    /// Knobs turned down, each with its sentence.
-    reduced: Vec<String>,
+    /// Knobs turned down, windows, slowed sending domains: each with its sentence.
+    notes: Vec<String>,
 }
 
 async fn show(page: Page, state: web::Data<WebState>) -> WebResult<HttpResponse> {
@@ -106,11 +108,7 @@ async fn show(page: Page, state: web::Data<WebState>) -> WebResult<HttpResponse>
 
 fn trouble(health: Health) -> Option<Trouble> {
     let Health::Down { since, trouble, why } = health else { return None };
-    let detail = format!(
-        "Since {}. What is in flight finishes, nothing is lost, and sending goes on by itself when it is back. The numbers below are the \
-         last ones known. It said: {why}",
-        rate::about(since)
-    );
+    let detail = format!("{} The numbers below are the last ones known. It said: {why}", wording::queue_is_away(since));
     Some(Trouble { title: trouble.to_string(), detail })
 }
 
@@ -156,6 +154,9 @@ fn row(shard: &ShardStatus, relays: &BTreeMap<String, String>, page: &Page) -> R
     let name = relays.get(name).cloned().unwrap_or_else(|| wording::provider(name));
     let lane = Lane::from_code(shard.shard.lane.into()).unwrap_or(Lane::Bulk);
     let (tone, state, why) = standing(shard, page);
+    let mut notes: Vec<String> = shard.reduced.iter().map(reduced).collect();
+    notes.extend(shard.windows.iter().map(window));
+    notes.extend(shard.streams.iter().map(|stream| stream_note(stream, page)));
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     Row {
         name,
@@ -175,7 +176,7 @@ fn row(shard: &ShardStatus, relays: &BTreeMap<String, String>, page: &Page) -> R
         state,
         why,
         reply: shard.hold.as_ref().map(|hold| hold.why.clone()).unwrap_or_default(),
-        reduced: shard.reduced.iter().map(reduced).collect(),
+        notes,
     }
 }
 
@@ -193,6 +194,9 @@ fn of_limit(now: &str, limit: Option<String>) -> String {
 /// What the destination does, or why it does nothing: a tone, a word, a sentence.
 pub(super) fn standing(shard: &ShardStatus, page: &Page) -> (&'static str, &'static str, String) {
     match shard.standing {
+        Standing::Held if shard.hold.is_none() => {
+            ("warn", "Held", "The sending domains of all that waits here are held; mail of others would go.".to_owned())
+        }
         Standing::Held => {
             let hold = shard.hold.as_ref();
             let (since, left) = hold.map_or((Duration::ZERO, Duration::ZERO), |h| (h.since, h.remaining));
@@ -204,9 +208,7 @@ pub(super) fn standing(shard: &ShardStatus, page: &Page) -> (&'static str, &'sta
                 format!("Not spoken to until {until} (for {} more), since {began}. It said:", rate::about(left)),
             )
         }
-        Standing::RateLimited => {
-            ("info", "At its rate", "The messages a second that it is allowed decide the speed.".to_owned())
-        }
+        Standing::RateLimited => ("info", "At its rate", rate_words(shard.stopped_by, page)),
         Standing::ConnectionLimited => {
             let open = count_of(shard.connections.limit.into(), "connection is", "connections are");
             (
@@ -224,6 +226,41 @@ pub(super) fn standing(shard: &ShardStatus, page: &Page) -> (&'static str, &'sta
         Standing::Idle => ("ok", "Idle", "Nothing waits.".to_owned()),
         Standing::Free => ("ok", "Free", "No limit is reached: our own workers decide the speed.".to_owned()),
     }
+}
+
+fn rate_words(stop: Option<StoppedBy>, page: &Page) -> String {
+    let Some(stop) = stop else { return "The messages a second that it is allowed decide the speed.".to_owned() };
+    let whose = match stop.budget {
+        BudgetKind::Destination => "that it is",
+        BudgetKind::Route => "that the route is",
+        BudgetKind::Stream => "that their sending domain is",
+    };
+    match (stop.limit, stop.frees_in) {
+        (Limit::Window(window), Some(left)) => {
+            let next = page.clock(page.now.plus(left));
+            format!("The messages {whose} allowed this {window} are used up: more from {next} on.")
+        }
+        _ => format!("The messages a second {whose} allowed decide the speed."),
+    }
+}
+
+fn window(window: &WindowStatus) -> String {
+    let (used, limit) = (number(window.used.into()), number(window.limit.into()));
+    let kept = match window.reserved {
+        0 => String::new(),
+        n => format!("; {} of them are kept for tests and transactional mail", number(n.into())),
+    };
+    format!("{used} of {limit} messages this {}, a new one in {}{kept}.", window.window, rate::about(window.ends_in))
+}
+
+fn stream_note(stream: &StreamStatus, page: &Page) -> String {
+    if let Some(hold) = &stream.hold {
+        let until = page.clock(page.now.plus(hold.remaining));
+        return format!("Mail from {} is held until {until}. It said: {}", stream.stream, hold.why);
+    }
+    let why = stream.reduced.first().map_or("", |knob| knob.why.as_str());
+    let limit = rate::per_second(stream.rate.limit);
+    format!("Mail from {} is slowed to {limit}. It said: {why}", stream.stream)
 }
 
 pub(super) fn reduced(knob: &ReducedKnob) -> String {

@@ -39,7 +39,7 @@ struct Row {
     beat: Heartbeat,
     tone: &'static str,
     state: String,
-    does: &'static str,
+    does: String,
 }
 
 struct Leader {
@@ -79,12 +79,13 @@ fn row(beat: Heartbeat, now: UnixMs) -> Row {
         _ => ("bad", "Gone".to_owned()),
     };
     let does = match ProcessRole::parse(&beat.role) {
-        Ok(ProcessRole::Serve) => "Everything: pages, dispatching, sending",
-        Ok(ProcessRole::Web) => "Pages, public links, imports",
-        Ok(ProcessRole::Dispatcher) => "Fan-out, jobs, retries that are due",
-        Ok(ProcessRole::Worker) => "Sends",
-        Ok(ProcessRole::Intake) => "Takes the mail that comes back",
-        Err(_) => "A role of another version",
+        Ok(ProcessRole::Serve) => "Everything: pages, dispatching, sending".to_owned(),
+        Ok(ProcessRole::Web) => "Pages, public links, imports".to_owned(),
+        Ok(ProcessRole::Dispatcher) => "Fan-out, jobs, retries that are due".to_owned(),
+        Ok(ProcessRole::Worker) if beat.lanes.is_empty() => "Sends".to_owned(),
+        Ok(ProcessRole::Worker) => format!("Sends what is {}", beat.lanes),
+        Ok(ProcessRole::Intake) => "Takes the mail that comes back".to_owned(),
+        Err(_) => "A role of another version".to_owned(),
     };
     Row { beat, tone, state, does }
 }
@@ -152,6 +153,7 @@ mod tests {
             attempts: 0,
             max_connections: 100,
             attempts_per_minute: 0,
+            lanes: String::new(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use tidings_queue::{Job, Shard, Signal};
+use tidings_queue::{Job, Scope, Shard, Signal};
 use tidings_store::Heartbeat;
 
 use crate::browser::Browser;
@@ -28,10 +28,13 @@ async fn the_workers_page_says_when_none_is_running_and_who_is() {
         attempts: 9,
         max_connections: 200,
         attempts_per_minute: 1_234,
+        lanes: "transactional".to_owned(),
     };
     site.state.store.beat(beat).await.expect("beats");
     let page = browser.get("/workers").await.text();
-    for words in ["1 worker is enough", "mail-2", "9.8.7", "3 of 200", "1,234", "2 h ago"] {
+    for words in
+        ["1 worker is enough", "mail-2", "Sends what is transactional", "9.8.7", "3 of 200", "1,234", "2 h ago"]
+    {
         assert!(page.contains(words), "{words} is not in {page}");
     }
 }
@@ -45,11 +48,13 @@ async fn the_queues_page_names_the_limit_and_shows_the_receivers_words() {
     let queue = &site.state.queue;
     let shard = Shard::new(2, "google");
     let jobs: Vec<Job> = (1..=1_500).map(|delivery| Job { delivery, campaign: 1, attempt: 0 }).collect();
-    queue.push(&shard, &jobs).await;
+    queue.push(&shard, 1, &jobs).await;
     let page = browser.get("/queues").await.text();
     assert!(page.contains("1,500") && page.contains("No limit is reached"), "{page}");
     let why = "421 4.7.28 <too> many messages".to_owned();
-    queue.signal(&shard, Signal { knob: None, hold: Some(Duration::from_secs(600)), why }).await;
+    queue
+        .signal(&shard, Signal { scope: Scope::Destination, knob: None, hold: Some(Duration::from_secs(600)), why })
+        .await;
     let page = browser.get("/queues").await.text();
     assert!(page.contains("Held") && page.contains("421 4.7.28 &#60;too&#62; many messages"), "{page}");
 }

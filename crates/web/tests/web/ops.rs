@@ -85,6 +85,7 @@ async fn the_installation_is_measured_on_both_backends() {
             attempts: 9,
             max_connections: 200,
             attempts_per_minute: 4,
+            lanes: String::new(),
         };
         site.state.store.beat(beat).await.expect("beats");
         let text = scrape(&site).await;

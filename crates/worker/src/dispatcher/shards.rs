@@ -6,11 +6,13 @@ use std::sync::Arc;
 use tidings_bounce::ProviderBook;
 use tidings_domain::{ProviderTable, RouteKind, Shared};
 use tidings_queue::{Job, Limits, Queue, Shard};
-use tidings_store::{QueuedJob, RouteId, Store};
+use tidings_store::{CampaignId, QueuedJob, RouteId, Store, WorkspaceId};
 
 /// A relay's limits where its route names none.
 const RELAY_CONNECTIONS: u32 = 10;
 const RELAY_MESSAGES_PER_CONNECTION: u32 = 1_000;
+/// Campaigns whose sending domain is kept at one time; beyond it all are read again as needed.
+const KEPT_STREAMS: usize = 1_000;
 
 pub struct Shards {
     store: Store,
@@ -18,14 +20,15 @@ pub struct Shards {
     book: Shared<ProviderBook>,
     /// The one that the queue's limits are of.
     table: Arc<ProviderTable>,
-    /// Shards whose limits the queue knows.
-    limited: HashSet<Shard>,
+    /// Destinations whose limits the queue knows.
+    limited: HashSet<Arc<str>>,
+    streams: HashMap<CampaignId, Arc<str>>,
 }
 
 impl Shards {
     pub fn new(store: Store, queue: Queue, book: Shared<ProviderBook>) -> Self {
         let table = Arc::clone(&book.current().table);
-        Self { store, queue, book, table, limited: HashSet::new() }
+        Self { store, queue, book, table, limited: HashSet::new(), streams: HashMap::new() }
     }
 
     /// Tells the queue all limits anew.
@@ -48,7 +51,7 @@ impl Shards {
     }
 
     pub async fn push(&mut self, jobs: &[QueuedJob]) -> anyhow::Result<()> {
-        let mut by_shard: HashMap<Shard, Vec<Job>> = HashMap::new();
+        let mut by_shard: HashMap<(Shard, WorkspaceId), Vec<Job>> = HashMap::new();
         let mut kinds: HashMap<Option<RouteId>, RouteKind> = HashMap::new();
         for queued in jobs {
             let kind = match kinds.get(&queued.route) {
@@ -59,18 +62,31 @@ impl Shards {
                     kind
                 }
             };
-            let shard = shard_of(queued, kind);
-            by_shard.entry(shard).or_default().push(Job {
+            let shard = shard_of(queued, kind).with_stream(self.stream(queued.campaign).await?);
+            by_shard.entry((shard, queued.workspace)).or_default().push(Job {
                 delivery: queued.delivery.0,
                 campaign: queued.campaign.0,
                 attempt: queued.attempt,
             });
         }
-        for (shard, jobs) in by_shard {
+        for ((shard, workspace), jobs) in by_shard {
             self.limit(&shard).await?;
-            self.queue.push(&shard, &jobs).await;
+            self.queue.push(&shard, workspace.0, &jobs).await;
         }
         Ok(())
+    }
+
+    /// The sending domain of a campaign's jobs: frozen at its launch.
+    async fn stream(&mut self, campaign: CampaignId) -> anyhow::Result<Arc<str>> {
+        if let Some(known) = self.streams.get(&campaign) {
+            return Ok(Arc::clone(known));
+        }
+        let stream: Arc<str> = self.store.sending_domain(campaign).await?.into();
+        if self.streams.len() >= KEPT_STREAMS {
+            self.streams.clear();
+        }
+        self.streams.insert(campaign, Arc::clone(&stream));
+        Ok(stream)
     }
 
     async fn kind(&self, route: Option<RouteId>) -> anyhow::Result<RouteKind> {
@@ -81,7 +97,7 @@ impl Shards {
     }
 
     async fn limit(&mut self, shard: &Shard) -> anyhow::Result<()> {
-        if self.limited.contains(shard) {
+        if self.limited.contains(&shard.name) {
             return Ok(());
         }
         let limits = match shard.name.strip_prefix("relay:") {
@@ -89,7 +105,7 @@ impl Shards {
             None => self.provider_limits(provider_of(&shard.name)),
         };
         self.queue.set_limits(shard, limits).await;
-        self.limited.insert(shard.clone());
+        self.limited.insert(Arc::clone(&shard.name));
         Ok(())
     }
 
@@ -131,5 +147,5 @@ fn shard_of(job: &QueuedJob, kind: RouteKind) -> Shard {
         (RouteKind::Relay, Some(route)) => Arc::from(format!("relay:{route}")),
         _ => Arc::clone(&job.provider),
     };
-    Shard { lane: u8::try_from(job.lane.code()).unwrap_or(0), name }
+    Shard::new(u8::try_from(job.lane.code()).unwrap_or(0), name)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tidings_delivery::{Connection, Envelope, Offer};
 use tidings_domain::{Attempt, DeliveryKind, Outcome, Peer, Phase, Problem};
-use tidings_queue::{Grant, Job, LeaseState, More, Settle, Signal};
+use tidings_queue::{Grant, Job, LeaseState, More, Scope, Settle, Signal};
 use tidings_store::{DeliveryId, Intent, IntentAnswer, OutcomeRecord, Work};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -303,7 +303,7 @@ impl Line<'_> {
         if let Outcome::Broken { phase: Phase::Connect | Phase::Greeting, detail, .. } = outcome {
             let rest = REST_AFTER_FAILED_CONNECT.min(self.context.options.longest_hold);
             self.is_held = true;
-            let signal = Signal { knob: None, hold: Some(rest), why: detail.clone() };
+            let signal = Signal { scope: Scope::Destination, knob: None, hold: Some(rest), why: detail.clone() };
             self.context.queue.signal(&self.grant.shard, signal).await;
         }
     }

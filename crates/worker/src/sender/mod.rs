@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tidings_domain::{Lane, RetryPolicy};
+use tidings_queue::Lanes;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -33,6 +34,8 @@ const LEASE_WAIT: Duration = Duration::from_secs(2);
 pub struct SenderOptions {
     /// Names this process in leases and heartbeats.
     pub worker_id: String,
+    /// What it takes from the queue.
+    pub lanes: Lanes,
     /// SMTP connections at one time.
     pub max_connections: usize,
     /// Jobs taken in one claim.
@@ -54,6 +57,7 @@ impl SenderOptions {
     pub fn new(worker_id: String, max_connections: usize) -> Self {
         Self {
             worker_id,
+            lanes: Lanes::ALL,
             max_connections,
             jobs_a_claim: 25,
             keep_idle: Duration::from_secs(2),
@@ -116,10 +120,8 @@ impl Sender {
         while !stop.is_cancelled() {
             let Some(slot) = free_slot(&slots, &stop).await else { break };
             let options = &self.context.options;
-            let Some(grant) = self.context.queue.lease(&options.worker_id, options.jobs_a_claim, LEASE_WAIT).await
-            else {
-                continue;
-            };
+            let lease = self.context.queue.lease(&options.worker_id, options.lanes, options.jobs_a_claim, LEASE_WAIT);
+            let Some(grant) = lease.await else { continue };
             let (context, stop) = (Arc::clone(&self.context), stop.clone());
             lines.spawn(async move {
                 context.stats.connections.fetch_add(1, Ordering::Relaxed);

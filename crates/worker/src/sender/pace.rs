@@ -2,7 +2,7 @@
 
 use tidings_bounce::link_in;
 use tidings_domain::{PaceAct, PaceKey, Verdict, provider_label};
-use tidings_queue::{Knob, Shard, Signal, Turn};
+use tidings_queue::{Knob, Scope, Shard, Signal, Turn};
 use tidings_store::{NewPaceEvent, PaceOf, RouteId, Work};
 
 use super::context::SenderContext;
@@ -16,8 +16,11 @@ const TOLD_CHARS: usize = 300;
 /// Turns and holds what the verdict names, for whom it names.
 pub(super) async fn obey(context: &SenderContext, shard: &Shard, work: &Work, verdict: &Verdict, why: &str) {
     let mut turned = None;
+    let stream = stream(context, work, verdict.key).await;
+    let scope = if stream.is_empty() { Scope::Destination } else { Scope::Stream };
+    let shard = &shard.clone().with_stream(stream);
     for shard in shards(context, shard, verdict.key).await {
-        let signal = Signal { knob: verdict.knob.map(knob), hold: verdict.hold, why: why.to_owned() };
+        let signal = Signal { scope, knob: verdict.knob.map(knob), hold: verdict.hold, why: why.to_owned() };
         turned = turned.or(context.queue.signal(&shard, signal).await);
     }
     // A knob that was turned just before, and no hold: nothing happened.
@@ -28,6 +31,17 @@ pub(super) async fn obey(context: &SenderContext, shard: &Shard, work: &Work, ve
     if let Err(error) = context.store.note_pace(event, now()).await {
         tracing::error!(%error, provider = &*work.provider, "what slowed a provider could not be written down");
     }
+}
+
+/// The campaign's sending domain, when the reply is about that; empty when it is about all of our mail.
+async fn stream(context: &SenderContext, work: &Work, key: PaceKey) -> String {
+    if key != PaceKey::SendingDomain {
+        return String::new();
+    }
+    context.store.sending_domain(work.campaign).await.unwrap_or_else(|error| {
+        tracing::error!(%error, campaign = work.campaign.0, "the sending domain cannot be read; all of the provider's mail waits");
+        String::new()
+    })
 }
 
 /// The destination that spoke; or, when it meant all that comes from us, every one of its provider.
@@ -61,7 +75,7 @@ fn event(shard: &Shard, work: &Work, verdict: &Verdict, turned: Option<Turn>, wh
     let route = if verdict.key == PaceKey::Provider { None } else { route.or(work.route) };
     let blocks = verdict.class.is_block() && verdict.hold.is_some();
     NewPaceEvent {
-        of: PaceOf { provider: provider.to_owned(), route, stream: String::new() },
+        of: PaceOf { provider: provider.to_owned(), route, stream: shard.stream.to_string() },
         act: PaceAct::Down,
         turn: turned.map(|turn| (word(turn.knob), turn.from, turn.to)),
         until: verdict.hold.map(|hold| now().plus(hold)),

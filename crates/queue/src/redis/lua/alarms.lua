@@ -31,6 +31,7 @@ function Q.ring_alarms()
     local kind, what = string.sub(due, 1, 1), string.sub(due, 2)
     if kind == 'b' then
       Q.list_all(what)
+      Q.look_after_streams(what)
     elseif kind == 'r' then
       Q.look_after_route(what)
     else

@@ -1,7 +1,14 @@
 -- One destination, or a route: what it allows, what is in use. A hash ':b:<name>', known by the set ':names'.
 
-function Q.budget(name)
+-- Without making one.
+function Q.plain_budget(name)
   local budget = Q.hash(':b:' .. name)
+  budget.is_stream = string.find(name, '#', 1, true) ~= nil
+  return budget
+end
+
+function Q.budget(name)
+  local budget = Q.plain_budget(name)
   if not budget.fields.used then
     redis.call('SADD', Q.base .. ':names', name)
     Q.set(budget, 'used', Q.now)
@@ -101,8 +108,8 @@ function Q.hold(budget, duration, why)
   Q.set(budget, 'hold:why', why)
 end
 
-function Q.signal(name, knob, duration, why)
-  local budget = Q.budget(name)
+-- Gives the turn of the knob, if there was one.
+function Q.signal(budget, knob, duration, why)
   Q.set(budget, 'signal:why', why)
   Q.set(budget, 'signal:at', Q.now)
   Q.add(budget, 'signal:count', 1)
@@ -110,6 +117,24 @@ function Q.signal(name, knob, duration, why)
     Q.hold(budget, tonumber(duration), why)
   end
   return knob ~= '' and Q.turn_down(budget, knob, why) or {}
+end
+
+-- Lifts the hold and lets every knob return to its ceiling at once.
+function Q.set_free(budget, why)
+  local old = Q.rate(budget)
+  for _, part in ipairs({ '', ':since', ':why' }) do
+    Q.set(budget, 'hold' .. part, nil)
+  end
+  for _, knob in ipairs(Q.KNOBS) do
+    local value = Q.turned(budget, knob)
+    if value then
+      local ceiling = Q.num(budget, 'k' .. knob .. ':ceiling')
+      Q.remember_turn(budget, knob, value, ceiling, why)
+      Q.set(budget, 'k' .. knob, ceiling)
+      Q.free_if_back(budget, knob)
+    end
+  end
+  Q.rescale(budget, old)
 end
 
 -- `limits` are in the order of Q.LIMITS.
@@ -153,6 +178,10 @@ function Q.is_forgettable(name, budget)
     return false
   end
   if Q.now - Q.num(budget, 'used') < Q.options.forget then
+    return false
+  end
+  Q.look_after_streams(name)
+  if redis.call('EXISTS', Q.base .. ':st:' .. name, Q.base .. ':z:' .. name) > 0 then
     return false
   end
   local _, burst = Q.rate(budget)

@@ -18,6 +18,20 @@ function Q.slot(id)
   return slot
 end
 
+-- As Q.slot, and notes whose campaign it is.
+function Q.slot_of(id, workspace, stream)
+  local slot = Q.slot(id)
+  local campaign = Q.campaign(slot)
+  if campaign.fields.ws ~= workspace then
+    Q.set(campaign, 'ws', workspace)
+  end
+  stream = stream ~= '' and stream or nil
+  if campaign.fields.st ~= stream then
+    Q.set(campaign, 'st', stream)
+  end
+  return slot
+end
+
 -- Nil when it was dropped.
 function Q.campaign(slot)
   local campaign = Q.hash(':k:' .. slot)

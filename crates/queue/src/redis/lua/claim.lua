@@ -1,37 +1,9 @@
 -- Finding a line that may be spoken to, and taking jobs from it. A lease is a hash ':l:<fence>': '@line', '@worker',
--- '@messages' charged so far, '@taken' jobs so far, and for each job not settled a field '<campaign>/<delivery>' with '<place>/<attempt>/<slot>/<minute of its charge>'. The
+-- '@lanes' that its holder serves, '@messages' charged so far, '@taken' jobs so far, and for each job not settled a field '<campaign>/<delivery>' with '<place>/<attempt>/<slot>/<minute of its charge>'. The
 -- sorted set ':x' has the instant at which it runs out.
 
 -- Lines and ring entries that one call looks at before it lets others be served.
 Q.LOOKS = 128
-
--- Some campaign of the line can be claimed from. Takes paused and dropped ones out of the front of the ring.
-function Q.has_turn(id)
-  local ring = Q.base .. ':r:' .. id
-  while Q.looks > 0 do
-    local slot = redis.call('LINDEX', ring, 0)
-    if not slot then
-      return false
-    end
-    local campaign = Q.campaign(slot)
-    if campaign and not campaign.fields.paused then
-      return true
-    end
-    Q.looks = Q.looks - 1
-    redis.call('LPOP', ring)
-    Q.leave_ring(id, slot)
-  end
-  return false
-end
-
--- For a pile whose ring entry was taken out: parks it if the campaign is paused.
-function Q.leave_ring(id, slot)
-  local pile = Q.campaign(slot) and Q.pile(id, slot)
-  if pile and pile.mark then
-    Q.mark(pile, '-')
-    Q.offer(id, slot)
-  end
-end
 
 -- The first line of a lane that can be served, and how many messages its gate lets through. It stays listed, at the
 -- front; lines before it that are empty or at a limit are taken out.
@@ -71,89 +43,102 @@ function Q.leave_stopped(lane, name, untill, of_route)
   Q.look_after_route(Q.route_key(name))
 end
 
--- Up to `max` jobs of the line, one from each campaign in turn, charged: a list of { slot, campaign, word }.
+-- Up to `max` jobs of the line, charged: workspaces take turns, one job each, and in a workspace its campaigns. A list of
+-- { slot, campaign, word, stream }.
 function Q.take(id, max)
-  local ring, jobs = Q.base .. ':r:' .. id, {}
+  local _, name = Q.lane_and_name(id)
+  local jobs, stopped = {}, {}
   while #jobs < max and Q.looks > 0 do
-    local slots = redis.call('LRANGE', ring, 0, max - #jobs - 1)
-    if #slots == 0 then
+    local front = Q.load_ring(id, max - #jobs)
+    if not front[1] then
       break
     end
-    redis.call('LTRIM', ring, #slots, -1)
-    Q.looks = Q.looks - #slots
-    local others = redis.call('EXISTS', ring) == 1
-    Q.take_round(id, Q.with_jobs(id, slots), max, others, jobs)
+    Q.take_turns(id, front, max, jobs, stopped)
   end
-  local taken = {}
+  local taken, of_streams = {}, {}
   for _, job in ipairs(jobs) do
     taken[job.slot] = (taken[job.slot] or 0) + 1
+    if job.stream then
+      of_streams[job.stream] = (of_streams[job.stream] or 0) + 1
+    end
+  end
+  for stream, count in pairs(of_streams) do
+    Q.charge_stream(name, stream, count)
   end
   for slot, count in pairs(taken) do
     Q.move(id, slot, 'ready', -count)
     Q.move(id, slot, 'leased', count)
     Q.tidy(id, slot)
   end
-  local _, name = Q.lane_and_name(id)
+  for _, slot in ipairs(stopped) do
+    Q.leave_ring(id, slot, Q.turn_stop(id, slot))
+  end
   Q.charge(name, #jobs)
   return jobs
 end
 
--- The piles of these campaigns that can be taken from; the others leave the ring.
-function Q.with_jobs(id, slots)
-  local piles = {}
-  for _, slot in ipairs(slots) do
-    local campaign = Q.campaign(slot)
-    if campaign and not campaign.fields.paused then
-      local length = redis.call('LLEN', Q.pile_key(id, slot))
-      piles[#piles + 1] = { slot = slot, campaign = campaign.fields.id, left = length, take = 0 }
+-- Deals turns until enough are dealt or all were had, then takes the jobs.
+function Q.take_turns(id, front, max, jobs, stopped)
+  local order, rooms, had, head = {}, {}, {}, 1
+  local waiting = { unpack(front) }
+  while #jobs + #order < max and waiting[head] do
+    local place = waiting[head]
+    head = head + 1
+    Q.deal(id, place, order, rooms, stopped)
+    if place.turns[place.head] and front.whole then
+      waiting[#waiting + 1] = place
     else
-      Q.leave_ring(id, slot)
+      had[#had + 1] = place
     end
   end
-  return piles
+  Q.store_ring(id, front, waiting, head, had)
+  for _, pile in ipairs(order) do
+    if not pile.words then
+      pile.words, pile.given = redis.call('LPOP', Q.pile_key(id, pile.slot), pile.take) or {}, 0
+    end
+    pile.given = pile.given + 1
+    jobs[#jobs + 1] = { slot = pile.slot, campaign = pile.campaign, word = pile.words[pile.given], stream = pile.stream }
+  end
 end
 
--- Takes from these piles in turn: once around if other campaigns stand behind them, else until all is taken.
-function Q.take_round(id, piles, max, others, jobs)
-  local order, turn, first = {}, piles, #jobs
-  repeat
-    local next_turn = {}
-    for at, pile in ipairs(turn) do
-      if first + #order >= max then
-        -- Who had no turn now has the first one later.
-        local rest = {}
-        for i = at, #turn do
-          rest[#rest + 1] = turn[i]
-        end
-        for _, had in ipairs(next_turn) do
-          rest[#rest + 1] = had
-        end
-        next_turn = rest
-        break
-      end
-      if pile.left > 0 then
-        pile.left, pile.take = pile.left - 1, pile.take + 1
-        order[#order + 1] = pile
-      end
-      if pile.left > 0 then
-        next_turn[#next_turn + 1] = pile
-      end
+-- One turn of a workspace: its front campaign gives a job and goes to the back, if it has more and its stream has room.
+function Q.deal(id, place, order, rooms, stopped)
+  local pile = place.turns[place.head]
+  if not pile then
+    return
+  end
+  place.head = place.head + 1
+  local room = Q.room_in_stream(id, pile.stream, rooms)
+  if pile.left > 0 and room > 0 then
+    pile.left, pile.take, room = pile.left - 1, pile.take + 1, room - 1
+    order[#order + 1] = pile
+    if pile.stream then
+      rooms[pile.stream] = room
     end
-    turn = next_turn
-  until others or #turn == 0 or first + #order >= max
-  for _, pile in ipairs(piles) do
-    pile.words = pile.take > 0 and redis.call('LPOP', Q.pile_key(id, pile.slot), pile.take) or {}
-    pile.given = 0
-    Q.mark(Q.pile(id, pile.slot), '-')
   end
-  for _, pile in ipairs(order) do
-    pile.given = pile.given + 1
-    jobs[#jobs + 1] = { slot = pile.slot, campaign = pile.campaign, word = pile.words[pile.given] }
+  if pile.left > 0 and room > 0 then
+    local back = place.whole and place.turns or place.had
+    back[#back + 1] = pile
+    place.changed = place.changed or place.count > 1 or not place.whole
+    return
   end
-  for _, pile in ipairs(turn) do
-    Q.mark(Q.pile(id, pile.slot), 'i')
-    redis.call('RPUSH', Q.base .. ':r:' .. id, pile.slot)
+  place.changed = true
+  Q.mark(Q.pile(id, pile.slot), '-')
+  if pile.left > 0 then
+    stopped[#stopped + 1] = pile.slot
   end
+end
+
+-- Messages for which a stream has room now, those dealt already taken off.
+function Q.room_in_stream(id, stream, rooms)
+  if not stream then
+    return Q.NO_LIMIT
+  end
+  if not rooms[stream] then
+    local lane, name = Q.lane_and_name(id)
+    rooms[stream] = Q.stream_room(Q.plain_budget(Q.stream_name(name, stream)), tonumber(lane))
+  end
+  return rooms[stream]
 end
 
 function Q.lease_key(fence)
@@ -213,11 +198,11 @@ function Q.left(limit, carried)
   return limit == Q.NO_LIMIT and limit or math.max(0, limit - carried)
 end
 
-function Q.grant(lane, name, worker, max, messages)
+function Q.grant(lane, name, worker, lanes, max)
   local id = Q.line_id(lane, name)
   local limit = Q.message_limit(name)
   Q.unlist_first(lane)
-  local jobs = Q.take(id, math.min(max, messages))
+  local jobs = Q.take(id, max)
   -- To the end of the list, without calling for a waiter: the one at work sees to it.
   local newly = Q.newly_listed
   Q.list(id)
@@ -236,12 +221,13 @@ function Q.grant(lane, name, worker, max, messages)
   Q.set(Q.meta, 'fence', fence)
   fence = Q.text(fence)
   redis.call('ZADD', Q.base .. ':x', Q.text(Q.now + Q.options.lease), fence)
-  local reply = Q.record(id, fence, jobs, #jobs, 0, { '@line', id, '@worker', worker })
+  local reply = Q.record(id, fence, jobs, #jobs, 0, { '@line', id, '@worker', worker, '@lanes', lanes })
   return { 'grant', fence, tostring(lane), name, Q.text(Q.left(limit, #jobs)), reply }
 end
 
--- `first` is '1' at the first look of a caller: one that was told to make way has come back.
-function Q.claim(worker, max, first)
+-- `lanes` are the digits of those that are served. `first` is '1' at the first look of a caller: one that was told to make
+-- way has come back.
+function Q.claim(worker, lanes, max, first)
   if first == '1' then
     Q.set(Q.meta, 'told_to_close', math.max(0, Q.num(Q.meta, 'told_to_close') - 1))
   end
@@ -250,13 +236,14 @@ function Q.claim(worker, max, first)
   if Q.ring_alarms() then
     return { 'again' }
   end
-  for lane = 0, Q.LAST_LANE do
+  for digit in string.gmatch(lanes, '%d') do
+    local lane = tonumber(digit)
     while true do
       local name, messages = Q.next_open(lane)
       if not name then
         break
       end
-      local grant = Q.grant(lane, name, worker, max, messages)
+      local grant = Q.grant(lane, name, worker, lanes, math.min(max, messages))
       if grant then
         return grant
       end

@@ -31,40 +31,40 @@ local function register(name, remembers, body, grows)
   })
 end
 
--- lane, name, then for each run of jobs of one campaign: campaign, how many, words.
+-- lane, name, stream, workspace, then for each run of jobs of one campaign: campaign, how many, words.
 register('push', true, function(a)
   local name = a[2]
   Q.set(Q.budget(name), 'used', Q.now)
-  local at = 3
+  local at = 5
   while a[at] do
     local count, words = tonumber(a[at + 1]), {}
     for i = 1, count do
       words[i] = a[at + 1 + i]
     end
-    Q.push(Q.line_id(a[1], name), a[at], words)
+    Q.push(Q.line_id(a[1], name), Q.slot_of(a[at], a[4], a[3]), words)
     at = at + 2 + count
   end
   return {}, true
 end, true)
 
--- lane, name, then campaign, word, delay for each job.
+-- lane, name, stream, workspace, then campaign, word, delay for each job.
 register('push_delayed', true, function(a)
   local id = Q.line_id(a[1], a[2])
   Q.set(Q.budget(a[2]), 'used', Q.now)
-  for i = 3, #a, 3 do
-    Q.push_delayed(id, Q.slot(a[i]), a[i + 1], Q.text(Q.now + tonumber(a[i + 2])))
+  for i = 5, #a, 3 do
+    Q.push_delayed(id, Q.slot_of(a[i], a[4], a[3]), a[i + 1], Q.text(Q.now + tonumber(a[i + 2])))
   end
   Q.set_line_alarm(id)
   return {}, true
 end, true)
 
 register('claim', true, function(a)
-  local reply = Q.claim(a[1], tonumber(a[2]), a[3])
+  local reply = Q.claim(a[1], a[2], tonumber(a[3]), a[4])
   return reply, reply[1] == 'grant'
 end)
 
 register('more', true, function(a)
-  local reply = Q.more(a[1], tonumber(a[2]), tonumber(a[3]))
+  local reply = Q.more(a[1], tonumber(a[2]), { tonumber(a[3]), tonumber(a[4]), tonumber(a[5]) })
   return reply, reply[1] == 'jobs'
 end)
 
@@ -84,8 +84,18 @@ register('close', false, function(a)
   Q.close(a[1])
 end)
 
+-- name, stream or nothing, knob, duration, why.
 register('signal', true, function(a)
-  return Q.signal(a[1], a[2], a[3], a[4]), true
+  if a[2] == '' then
+    return Q.signal(Q.budget(a[1]), a[3], a[4], a[5]), true
+  end
+  return Q.signal_stream(unpack(a)), true
+end)
+
+-- name, stream or nothing, why.
+register('release', true, function(a)
+  Q.release_budget(a[1], a[2], a[3])
+  return {}, true
 end)
 
 -- name, then the limits.
@@ -110,9 +120,12 @@ register('drop', false, function(a)
   Q.drop(a[1])
 end)
 
-register('expired', true, function(a)
-  local reply = Q.expired(tonumber(a[1]), a[2])
-  return reply, #reply[2] > 0
+register('expired', false, function(a)
+  return Q.expired(tonumber(a[1]), a[2])
+end)
+
+register('recovered', false, function(a)
+  Q.recovered(table.remove(a, 1), a)
 end)
 
 register('report', false, function(a)
@@ -128,5 +141,5 @@ register('report_campaigns', false, function(a)
 end)
 
 register('tick', false, function(a)
-  return Q.tick(tonumber(a[1]))
+  return Q.tick(a)
 end)

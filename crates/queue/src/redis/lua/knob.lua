@@ -13,7 +13,7 @@ function Q.limit(budget, which)
   if budget.fields.own then
     return Q.num(budget, which)
   end
-  return Q.options[which]
+  return budget.is_stream and 0 or Q.options[which]
 end
 
 function Q.set_ceiling_of(budget, knob)

@@ -1,5 +1,5 @@
 -- One lane of one destination: '<lane>:<name>'. Its ready jobs lie in piles, one list ':j:<line>:<slot>' for each
--- campaign; its ring ':r:<line>' names the campaigns that have ready jobs, in turn; ':d:<line>' are its delayed jobs
+-- campaign; its ring (see `ring.lua`) names the campaigns that have ready jobs, in turn; ':d:<line>' are its delayed jobs
 -- by due time. A campaign's number, its slot, is never used twice, so that entries of a dropped campaign are known.
 
 function Q.line_id(lane, name)
@@ -30,7 +30,7 @@ function Q.pile_key(id, slot)
 end
 
 -- What is known of a pile, in the hash ':n:<slot>' of its campaign's lines: a mark (i in the ring, p parked while the
--- campaign is paused, - neither) and the number of its delayed jobs. `mark` is nil when there is no pile.
+-- campaign is paused, s parked while its stream has no room, - none) and the number of its delayed jobs. `mark` is nil when there is no pile.
 function Q.pile(id, slot)
   local key = slot .. '|' .. id
   local pile = Q.piles[key]
@@ -70,8 +70,7 @@ function Q.write_pile(pile)
 end
 
 -- Jobs are 'delivery' at their first attempt, 'delivery:attempt' later: a list keeps a plain number in few bytes.
-function Q.push(id, campaign, words)
-  local slot = Q.slot(campaign)
+function Q.push(id, slot, words)
   Q.pile_or_new(id, slot)
   redis.call('RPUSH', Q.pile_key(id, slot), unpack(words))
   Q.move(id, slot, 'ready', #words)
@@ -91,7 +90,8 @@ end
 function Q.offer(id, slot)
   local campaign = Q.campaign(slot)
   local pile = campaign and Q.pile(id, slot)
-  if not pile or not pile.mark or pile.mark == 'i' or redis.call('EXISTS', Q.pile_key(id, slot)) == 0 then
+  if not pile or not pile.mark or pile.mark == 'i' or pile.mark == 's'
+    or redis.call('EXISTS', Q.pile_key(id, slot)) == 0 then
     return
   end
   if campaign.fields.paused then
@@ -102,7 +102,7 @@ function Q.offer(id, slot)
     return
   end
   Q.mark(pile, 'i')
-  redis.call('RPUSH', Q.base .. ':r:' .. id, slot)
+  Q.ring_push(id, slot)
   Q.list(id)
 end
 

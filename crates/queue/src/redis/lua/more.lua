@@ -1,15 +1,21 @@
 -- Claiming again for an open connection.
 
--- Calls of `lease` that wait for work: this process's, and what others said lately.
-function Q.idle_workers(own)
-  if own > 0 then
-    return own
+-- What a process says of its waiting calls: '<all> <lane 0> <lane 1> <lane 2> <until>'.
+function Q.waiting(text)
+  local all, first, second, third, untill = string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
+  if not all or tonumber(untill) <= Q.now then
+    return 0, {}
   end
-  local count, flat = 0, redis.call('HGETALL', Q.base .. ':w')
-  for i = 1, #flat, 2 do
-    local waiting, untill = string.match(flat[i + 1], '^(%d+) (%d+)$')
-    if flat[i] ~= Q.client and tonumber(untill) > Q.now then
-      count = count + tonumber(waiting)
+  return tonumber(all), { tonumber(first), tonumber(second), tonumber(third) }
+end
+
+-- Calls of `lease` of other processes that wait for work of this lane, or of any.
+function Q.idle_elsewhere(lane)
+  local count, said = 0, Q.hash(':w')
+  for client, text in pairs(said.fields) do
+    if client ~= Q.client then
+      local all, of_lanes = Q.waiting(text)
+      count = count + (lane and (of_lanes[lane + 1] or 0) or all)
     end
   end
   return count
@@ -30,7 +36,7 @@ function Q.other_waits(lane, name)
   return true
 end
 
-function Q.must_close(lane, name, carried, own_idle)
+function Q.must_close(lane, name, lanes, carried, own_idle)
   for _, budget in ipairs(Q.budgets(name)) do
     if Q.held_until(budget) then
       return 'held'
@@ -52,15 +58,15 @@ function Q.must_close(lane, name, carried, own_idle)
       return 'lower'
     end
   end
-  if Q.idle_workers(own_idle) > 0 then
-    return nil
+  local nobody_is_idle = function(of_lane)
+    return own_idle[of_lane + 1] == 0 and Q.idle_elsewhere(of_lane) == 0
   end
   for lower = 0, lane - 1 do
-    if Q.other_waits(lower, name) then
+    if string.find(lanes, lower, 1, true) and nobody_is_idle(lower) and Q.other_waits(lower, name) then
       return 'lower'
     end
   end
-  if carried >= Q.options.turn and Q.other_waits(lane, name) then
+  if carried >= Q.options.turn and nobody_is_idle(lane) and Q.other_waits(lane, name) then
     return 'turn'
   end
   return nil
@@ -72,11 +78,11 @@ function Q.more(fence, max, own_idle)
   if not Q.extend(fence) then
     return { 'close', 'lost' }
   end
-  local lease = redis.call('HMGET', Q.lease_key(fence), '@line', '@messages', '@taken')
+  local lease = redis.call('HMGET', Q.lease_key(fence), '@line', '@messages', '@taken', '@lanes')
   local id, carried = lease[1], tonumber(lease[2])
   local lane, name = Q.lane_and_name(id)
   lane = tonumber(lane)
-  local reason = Q.must_close(lane, name, carried, own_idle)
+  local reason = Q.must_close(lane, name, lease[4], carried, own_idle)
   if reason then
     return { 'close', reason }
   end
@@ -90,5 +96,8 @@ function Q.more(fence, max, own_idle)
     return { 'wait', Q.text(room_at - Q.now) }
   end
   local jobs = Q.take(id, math.min(max, room))
+  if #jobs == 0 then
+    return { 'empty' }
+  end
   return { 'jobs', Q.record(id, fence, jobs, carried + #jobs, tonumber(lease[3])) }
 end

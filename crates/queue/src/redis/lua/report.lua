@@ -1,17 +1,19 @@
 -- What the queue looks like. Rows are lists of values; their order is that of `report.rs`.
 
+-- Workspaces of a line, and campaigns of each, that a report looks at.
+Q.LOOKED_AT = 20
+
 -- What stops the line: its standing, the limit, and after how many microseconds it has room (-1: unknown).
 function Q.standing(lane, name, budget)
   if Q.count(budget, 'ready', lane) == 0 then
     return Q.count(budget, 'delayed', lane) == 0 and 'idle' or 'retry', {}
   end
-  local free = false
-  for _, slot in ipairs(redis.call('LRANGE', Q.base .. ':r:' .. Q.line_id(lane, name), 0, 99)) do
-    local campaign = Q.campaign(slot)
-    free = free or (campaign and not campaign.fields.paused)
-  end
-  if not free then
-    return 'paused', {}
+  if not Q.some_turn(Q.line_id(lane, name)) then
+    local by, untill = Q.stopped_by_stream(lane, name)
+    if not by then
+      return 'paused', {}
+    end
+    return by, { 'stream', by, untill - Q.now }
   end
   local gate, value, of_route = Q.line_gate(lane, name)
   if gate == 'open' then
@@ -26,6 +28,18 @@ function Q.standing(lane, name, budget)
     return 'connections', stop
   end
   return 'tokens', stop
+end
+
+-- Some campaign near the front of the ring may be claimed from.
+function Q.some_turn(id)
+  for _, workspace in ipairs(redis.call('LRANGE', Q.ring_key(id), 0, Q.LOOKED_AT - 1)) do
+    for _, slot in ipairs(redis.call('LRANGE', Q.campaigns_key(id, workspace), 0, Q.LOOKED_AT - 1)) do
+      if not Q.turn_stop(id, slot) then
+        return true
+      end
+    end
+  end
+  return false
 end
 
 function Q.no_limit_as_0(limit)
@@ -96,6 +110,24 @@ function Q.history_rows(budget)
   return rows
 end
 
+function Q.is_slowed(budget)
+  return Q.held_until(budget) or Q.turned(budget, 'r') or Q.turned(budget, 'c') or Q.turned(budget, 'm')
+end
+
+-- Streams of a destination that are held or slowed.
+function Q.stream_rows(name)
+  local rows = {}
+  for _, stream in ipairs(redis.call('SMEMBERS', Q.base .. ':st:' .. name)) do
+    local full = Q.stream_name(name, stream)
+    local budget = Q.plain_budget(full)
+    if Q.is_slowed(budget) then
+      rows[#rows + 1] = { stream, Q.measured(budget), (Q.rate(budget)), Q.hold_row(budget), Q.knob_rows(budget),
+        Q.history_rows(budget), Q.signal_row(budget), redis.call('LLEN', Q.base .. ':z:' .. full) }
+    end
+  end
+  return rows
+end
+
 function Q.row(name, lane, budget)
   local due = Q.count(budget, 'delayed', lane) > 0
     and redis.call('ZRANGE', Q.base .. ':d:' .. Q.line_id(lane, name), 0, 0, 'WITHSCORES')[2]
@@ -105,7 +137,8 @@ function Q.row(name, lane, budget)
     lane, name, Q.count(budget, 'ready', lane), Q.count(budget, 'delayed', lane), Q.count(budget, 'leased', lane),
     due and math.max(0, tonumber(due) - Q.now) or -1,
     open, connections, measured, per_second, messages, limits, windows,
-    Q.hold_row(budget), Q.knob_rows(budget), Q.history_rows(budget), Q.signal_row(budget), standing, stop,
+    Q.hold_row(budget), Q.knob_rows(budget), Q.history_rows(budget), Q.signal_row(budget), Q.stream_rows(name), standing,
+    stop,
   })
 end
 
@@ -120,8 +153,7 @@ function Q.rows_of(name, rows)
       rows[#rows + 1] = Q.row(name, lane, budget)
     end
   end
-  local news = Q.num(budget, 'open') > 0 or Q.held_until(budget)
-    or Q.turned(budget, 'r') or Q.turned(budget, 'c') or Q.turned(budget, 'm')
+  local news = Q.num(budget, 'open') > 0 or Q.is_slowed(budget) or #Q.stream_rows(name) > 0
   if news and not speaks then
     rows[#rows + 1] = Q.row(name, Q.LAST_LANE, budget)
   end
@@ -133,7 +165,7 @@ function Q.report(cursor, count)
   local page = redis.call('SSCAN', Q.base .. ':names', cursor, 'COUNT', count)
   local rows = {}
   for _, name in ipairs(page[2]) do
-    if string.sub(name, 1, 1) ~= '@' then
+    if not string.find(name, '^@') and not string.find(name, '#', 1, true) then
       Q.rows_of(name, rows)
     end
   end
@@ -164,13 +196,15 @@ function Q.report_campaigns(cursor, count)
         Q.text(Q.num(campaign, 'delayed')), Q.text(Q.num(campaign, 'leased')) }
     end
   end
-  return { page[1], rows, Q.text(Q.idle_workers(0)) }
+  return { page[1], rows, Q.text(Q.idle_elsewhere()) }
 end
 
--- What a process says once a second: how many of its calls wait. It also learns from the header what is to be done.
+-- What a process says once a second: how many of its calls wait, and for each lane. It also learns from the header what is
+-- to be done.
 function Q.tick(waiting)
-  if waiting > 0 then
-    redis.call('HSET', Q.base .. ':w', Q.client, waiting .. ' ' .. string.format('%.0f', Q.now + Q.WAITS_US))
+  if waiting[1] ~= '0' then
+    local untill = string.format(' %.0f', Q.now + Q.WAITS_US)
+    redis.call('HSET', Q.base .. ':w', Q.client, table.concat(waiting, ' ') .. untill)
     Q.somebody_waits_here()
   else
     redis.call('HDEL', Q.base .. ':w', Q.client)

@@ -105,6 +105,7 @@ end
 -- A destination and its route may have room: looks at what waits for them.
 function Q.room_again(name)
   Q.list_all(name)
+  Q.look_after_streams(name)
   Q.look_after_route(Q.route_key(name))
 end
 
@@ -115,7 +116,7 @@ function Q.set_route_limits(key, limits)
     redis.call('SADD', Q.base .. ':routes', key)
     -- What is open already counts, so that each closing finds what it takes off.
     for _, other in ipairs(redis.call('SMEMBERS', Q.base .. ':names')) do
-      if string.sub(other, 1, 1) ~= '@' and Q.route_key(other) == key then
+      if string.sub(other, 1, 1) ~= '@' and not string.find(other, '#', 1, true) and Q.route_key(other) == key then
         Q.add(route, 'open', Q.num(Q.budget(other), 'open'))
       end
     end

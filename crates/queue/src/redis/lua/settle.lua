@@ -51,11 +51,7 @@ function Q.settle_one(id, slot, settled, at, value, released)
   end
   Q.move(id, slot, 'leased', -1)
   if how == 'done' then
-    Q.tidy_campaign(slot)
-    local _, name = Q.lane_and_name(id)
-    if Q.count_done(Q.budget(name)) then
-      Q.list_all(name)
-    end
+    Q.done(id, slot)
     return
   end
   -- A dropped campaign's job does not come back.
@@ -65,27 +61,45 @@ function Q.settle_one(id, slot, settled, at, value, released)
   end
 end
 
+function Q.done(id, slot)
+  local _, name = Q.lane_and_name(id)
+  local stream = Q.stream(name, Q.campaign(slot))
+  local rose = Q.count_done(Q.budget(name))
+  if stream and Q.count_done(stream) then
+    rose = true
+  end
+  Q.tidy_campaign(slot)
+  if rose then
+    Q.room_again(name)
+  end
+end
+
 function Q.word(delivery, attempt)
   return attempt == '1' and delivery or delivery .. ':' .. attempt
 end
 
 -- Puts jobs back to the front of their lists, in their order, and their tokens back to the rate.
 function Q.release(id, released)
+  local _, name = Q.lane_and_name(id)
   local charged = {}
   for n = #released, 1, -1 do
-    local slot, word = released[n].slot, released[n].word
     charged[#charged + 1] = released[n].minute
-    Q.move(id, slot, 'leased', -1)
-    if Q.campaign(slot) then
-      Q.pile_or_new(id, slot)
-      redis.call('LPUSH', Q.pile_key(id, slot), word)
-      Q.move(id, slot, 'ready', 1)
-      Q.offer(id, slot)
-    end
+    Q.refund_stream(name, Q.campaign(released[n].slot), 1)
+    Q.put_back(id, released[n])
   end
-  local _, name = Q.lane_and_name(id)
   Q.refund(name, charged)
   Q.room_again(name)
+end
+
+-- A dropped campaign's job does not come back.
+function Q.put_back(id, job)
+  Q.move(id, job.slot, 'leased', -1)
+  if Q.campaign(job.slot) then
+    Q.pile_or_new(id, job.slot)
+    redis.call('LPUSH', Q.pile_key(id, job.slot), job.word)
+    Q.move(id, job.slot, 'ready', 1)
+    Q.offer(id, job.slot)
+  end
 end
 
 -- What a lease still holds, in the order in which it was taken: campaign, delivery, attempt, slot, minute.
@@ -97,7 +111,7 @@ function Q.held_jobs(fence)
       local taken, attempt, slot, minute = string.match(flat[i + 1], '^(%d+)/(%-?%d+)/(%d+)/(%d+)$')
       jobs[#jobs + 1] = {
         campaign = campaign, delivery = delivery, attempt = attempt, slot = slot, taken = tonumber(taken),
-        minute = tonumber(minute),
+        minute = tonumber(minute), word = Q.word(delivery, attempt),
       }
     else
       head[flat[i]] = flat[i + 1]
@@ -118,39 +132,9 @@ function Q.close(fence)
   end
   local jobs, head = Q.held_jobs(fence)
   Q.end_lease(fence)
-  for _, job in ipairs(jobs) do
-    job.word = Q.word(job.delivery, job.attempt)
-  end
   if #jobs > 0 then
     Q.release(head['@line'], jobs)
   end
   local _, name = Q.lane_and_name(head['@line'])
   Q.free_connection(name)
-end
-
--- Leases that ran out, up to about `max_jobs` of their jobs. No token comes back: whether these messages left is not
--- known here. The first value says whether there are more.
-function Q.expired(max_jobs, look_at)
-  local reply = {}
-  local more = '0'
-  for _, fence in ipairs(redis.call('ZRANGEBYSCORE', Q.base .. ':x', '-inf', Q.text(Q.now), 'LIMIT', 0, max_jobs)) do
-    if #reply >= max_jobs * 5 then
-      more = '1'
-      break
-    end
-    local jobs, head = Q.held_jobs(fence)
-    Q.end_lease(fence)
-    local id = head['@line']
-    local lane, name = Q.lane_and_name(id)
-    for _, job in ipairs(jobs) do
-      Q.move(id, job.slot, 'leased', -1)
-      Q.tidy_campaign(job.slot)
-      for _, value in ipairs({ lane, name, job.campaign, job.delivery, job.attempt }) do
-        reply[#reply + 1] = value
-      end
-    end
-    Q.free_connection(name)
-  end
-  Q.forget_idle(look_at)
-  return { more, reply }
 end

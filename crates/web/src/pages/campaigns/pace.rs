@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidings_domain::{CampaignState, DeliveryState, ProcessRole, UnixMs, Word};
-use tidings_queue::{Knob, ShardStatus, Snapshot, Standing};
+use tidings_queue::{Knob, Limit, ShardStatus, Snapshot, Standing, StoppedBy};
 use tidings_store::{Overview, WorkerBeat};
 
 use super::rate::{about, per_second};
@@ -157,6 +157,14 @@ fn speed_of(status: &ShardStatus, overview: &Overview, tally: &Tally) -> Pace {
 }
 
 fn rate_limited(status: &ShardStatus, who: &str, left: i64) -> Pace {
+    if let Some(StoppedBy { limit: Limit::Window(window), frees_in: Some(rest), .. }) = status.stopped_by {
+        let next = about(rest);
+        let sentence = format!(
+            "Limited by {who}: the messages of this {window} are used up, more in {next} ({} left there).",
+            number(left)
+        );
+        return Pace { sentence, reply: None };
+    }
     #[allow(clippy::cast_precision_loss)] // an estimate
     let span = match status.rate.limit {
         limit if limit > 0.0 => format!(", {}", about(Duration::from_secs_f64((left as f64 / limit).min(1e7)))),

@@ -61,7 +61,7 @@ fn head() -> CampaignHead {
 /// A shard of the bulk lane.
 pub fn shard(name: &str, ready: usize, standing: Standing) -> ShardStatus {
     ShardStatus {
-        shard: Shard { lane: 2, name: name.into() },
+        shard: Shard::new(2, name),
         ready,
         delayed: 0,
         next_due_in: None,
@@ -75,6 +75,7 @@ pub fn shard(name: &str, ready: usize, standing: Standing) -> ShardStatus {
         reduced: vec![],
         history: vec![],
         last_signal: None,
+        streams: vec![],
         standing,
         stopped_by: None,
     }

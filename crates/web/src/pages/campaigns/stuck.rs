@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidings_domain::{CampaignState, ProcessRole, UnixMs, Word};
-use tidings_queue::{Snapshot, Standing};
+use tidings_queue::{Health, Snapshot, Standing};
 use tidings_store::Overview;
 
 use super::pace::{self, has_worker};
@@ -49,6 +49,13 @@ pub fn diagnose(
                 "{} MiB are left, so what is sent can no longer be recorded, and nothing is sent unrecorded. Make room; it goes on by itself.",
                 free_bytes >> 20
             ),
+            command: "",
+        });
+    }
+    if let Health::Down { since, trouble, why } = &queue.health {
+        return Some(Stuck {
+            title: format!("“{}” waits: {trouble}", head.name),
+            detail: format!("{} It said: {why}", wording::queue_is_away(*since)),
             command: "",
         });
     }

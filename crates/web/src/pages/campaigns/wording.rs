@@ -1,7 +1,10 @@
 //! States, reasons and refusals in words for who never read an RFC.
 
+use std::time::Duration;
+
 use tidings_domain::{BounceClass, CampaignState, DeliveryState, SkipReason, Word, provider_label};
 
+use super::rate;
 use crate::bounce_words::class_words;
 
 /// A skip reason in a few words; unknown ones as they stand.
@@ -96,6 +99,14 @@ pub const fn campaign_state(state: CampaignState) -> &'static str {
         S::Done => "Done",
         S::Cancelled => "Cancelled",
     }
+}
+
+/// What it means that the queue's server has not answered for so long.
+pub fn queue_is_away(since: Duration) -> String {
+    format!(
+        "Since {}. What is in flight finishes, nothing is lost, and sending resumes by itself when it is back.",
+        rate::about(since)
+    )
 }
 
 /// A provider's name as people know it.
