@@ -3,4 +3,5 @@
 pub mod binary;
 pub mod browser;
 pub mod mail_servers;
+pub mod receivers;
 pub mod repository;

@@ -114,7 +114,7 @@ impl MailServer {
         Self::start(start, address, folder)
     }
 
-    fn start(mut command: Command, address: SocketAddr, folder: TempDir) -> Self {
+    pub(crate) fn start(mut command: Command, address: SocketAddr, folder: TempDir) -> Self {
         let log = std::fs::File::create(folder.path().join("log")).expect("a log");
         let errors = log.try_clone().expect("a log");
         let child = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn().expect("the server starts");
@@ -157,7 +157,7 @@ fn good_people() -> String {
 }
 
 /// What `master` runs: no more than taking, delivering and bouncing needs.
-fn postfix_services(port: u16) -> String {
+pub(crate) fn postfix_services(port: u16) -> String {
     format!(
         "127.0.0.1:{port} inet n - n - - smtpd\n\
          pickup unix n - n 60 1 pickup\ncleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\n\
@@ -170,7 +170,7 @@ fn postfix_services(port: u16) -> String {
     )
 }
 
-fn needs_root(server: &str) {
+pub(crate) fn needs_root(server: &str) {
     let id = Command::new("id").arg("-u").output().expect("id runs");
     assert_eq!(
         String::from_utf8_lossy(&id.stdout).trim(),
@@ -179,29 +179,29 @@ fn needs_root(server: &str) {
     );
 }
 
-fn find(path: &str, remedy: &str) -> PathBuf {
+pub(crate) fn find(path: &str, remedy: &str) -> PathBuf {
     assert!(Path::new(path).exists(), "{path} is missing: {remedy}");
     path.into()
 }
 
-fn user_id(name: &str) -> u32 {
+pub(crate) fn user_id(name: &str) -> u32 {
     let id = Command::new("id").args(["-u", name]).output().expect("id runs");
     String::from_utf8_lossy(&id.stdout).trim().parse().unwrap_or_else(|_| panic!("there is no user {name}"))
 }
 
 /// The servers' own users must be able to reach what lies in it.
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     let folder = TempDir::new().expect("a folder");
     std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("its mode");
     folder
 }
 
-fn make(root: &Path, name: &str) -> PathBuf {
+pub(crate) fn make(root: &Path, name: &str) -> PathBuf {
     let path = root.join(name);
     std::fs::create_dir(&path).expect("a folder");
     path
 }
 
-fn write(path: &Path, text: &str) {
+pub(crate) fn write(path: &Path, text: &str) {
     std::fs::write(path, text).expect("a file");
 }
