@@ -10,7 +10,7 @@ use proptest::test_runner::TestRunner;
 use tidings_bounce::classify;
 use tidings_compose::{Content, Keys, Mailer, Message, Origin, Recipient, Site, freeze};
 use tidings_delivery::{Connection, Envelope, Offer, Session, Target, TlsClients, TlsPolicy};
-use tidings_domain::{BounceClass, Consequence, Outcome, Phase, UnixMs};
+use tidings_domain::{BounceClass, Consequence, Outcome, Phase, TlsUse, UnixMs};
 use tidings_tests::mail_servers::DOMAIN;
 use tidings_tests::receivers::{LARGEST_MESSAGE_OCTETS, Receiver};
 
@@ -134,7 +134,7 @@ impl<'a> Wire<'a> {
         let connection = Connection::open(&target, &self.session).await;
         let connection =
             connection.unwrap_or_else(|failure| panic!("{}: {failure:?}: {}", self.receiver.name, self.receiver.log()));
-        assert_eq!(connection.peer().tls.is_on(), self.receiver.has_tls, "{}", self.receiver.name);
+        assert_eq!(connection.peer().tls != TlsUse::None, self.receiver.has_tls, "{}", self.receiver.name);
         connection
     }
 
