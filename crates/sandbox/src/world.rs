@@ -31,6 +31,38 @@ pub struct WorldOptions {
     pub log: Option<PathBuf>,
     /// How many of the newest messages are kept whole.
     pub keep_messages: usize,
+    /// Every provider has limits instead of its habit, and counts who breaks them.
+    pub strict: Option<Strict>,
+}
+
+/// What the providers of a strict world take. Nobody is greylisted, dropped or slow there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Strict {
+    /// Messages a second at all providers together: each takes the share of them that its subscribers are of all. A second's worth may
+    /// come at once.
+    pub per_second: f64,
+    /// At each provider.
+    pub connections: u32,
+    pub messages_per_connection: u32,
+    pub storm: Option<Storm>,
+}
+
+/// For a while one provider answers every message with 421.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Storm {
+    /// The provider's name.
+    pub provider: &'static str,
+    /// Counted from the world's start.
+    pub begins: Duration,
+    pub ends: Duration,
+}
+
+impl Strict {
+    /// Messages a second that this provider takes.
+    #[must_use]
+    pub fn rate_of(&self, provider: &Provider) -> f64 {
+        self.per_second * f64::from(provider.per_mille) / 1_000.0
+    }
 }
 
 /// Small delays, for tests.
@@ -43,6 +75,7 @@ impl Default for WorldOptions {
             slow: Duration::from_millis(50),
             log: None,
             keep_messages: 0,
+            strict: None,
         }
     }
 }
@@ -88,6 +121,8 @@ pub struct ProviderReport {
     /// Connections above the limit, and messages above the rate: our sender's violations.
     pub over_connections: u64,
     pub over_rate: u64,
+    /// Messages on a connection that had carried its share; only a strict world counts them.
+    pub over_messages: u64,
     /// Connections closed without a word.
     pub dropped: u64,
     /// Messages with bare CR or LF, or lines too long.
@@ -110,6 +145,7 @@ impl World {
             throttle_connections: options.throttle_connections,
             greylist: options.greylist,
             slow: options.slow,
+            strict: options.strict,
         };
         let mut tasks = JoinSet::new();
         let dns = dns::serve(&mut tasks).await?;

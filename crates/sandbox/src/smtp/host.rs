@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio_rustls::TlsAcceptor;
 
 use crate::habit::lot;
-use crate::{Habit, Provider, ProviderReport, Recorder};
+use crate::{Habit, Provider, ProviderReport, Recorder, Strict};
 
 /// One in so many connections is closed by a dropping provider before its greeting.
 const DROP_CONNECTION_ONE_IN: u64 = 7;
@@ -19,6 +19,7 @@ pub struct Manners {
     pub throttle_connections: u32,
     pub greylist: Duration,
     pub slow: Duration,
+    pub strict: Option<Strict>,
 }
 
 /// One provider's server: what all its connections share.
@@ -31,6 +32,7 @@ pub struct Host {
     pub numbers: Arc<AtomicU64>,
     pub counts: Counts,
     memory: Mutex<Memory>,
+    began: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +44,7 @@ pub struct Counts {
     pub refused: AtomicU64,
     pub over_connections: AtomicU64,
     pub over_rate: AtomicU64,
+    pub over_messages: AtomicU64,
     pub dropped: AtomicU64,
     pub bad_lines: AtomicU64,
     pub protocol_errors: AtomicU64,
@@ -71,12 +74,21 @@ impl Host {
         numbers: Arc<AtomicU64>,
     ) -> Self {
         let memory = Memory {
-            tokens: manners.throttle_per_second.max(1.0),
+            tokens: rate(provider, &manners).max(1.0),
             reckoned: Instant::now(),
             first_seen: HashMap::new(),
             dropped: HashSet::new(),
         };
-        Self { provider, manners, recorder, tls, numbers, counts: Counts::default(), memory: Mutex::new(memory) }
+        Self {
+            provider,
+            manners,
+            recorder,
+            tls,
+            numbers,
+            counts: Counts::default(),
+            memory: Mutex::new(memory),
+            began: Instant::now(),
+        }
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -93,29 +105,53 @@ impl Host {
     /// The one that has just been opened is one too many.
     pub fn has_too_many_connections(&self) -> bool {
         let open = self.counts.open.load(SeqCst);
-        let over = self.provider.habit == Habit::Throttles && open > self.manners.throttle_connections;
+        let over = match self.manners.strict {
+            Some(strict) => open > strict.connections,
+            None => self.provider.habit == Habit::Throttles && open > self.manners.throttle_connections,
+        };
         self.counts.over_connections.fetch_add(u64::from(over), SeqCst);
         over
     }
 
     /// The message that is announced comes too soon.
     pub fn is_over_rate(&self) -> bool {
-        if self.provider.habit != Habit::Throttles {
+        if self.manners.strict.is_none() && self.provider.habit != Habit::Throttles {
             return false;
         }
-        let over = !self.memory().take_token(self.manners.throttle_per_second);
+        let over = !self.memory().take_token(rate(self.provider, &self.manners));
         self.counts.over_rate.fetch_add(u64::from(over), SeqCst);
         over
     }
 
+    /// A message more on a connection that has carried so many.
+    pub fn is_over_messages(&self, carried: u32) -> bool {
+        let over = self.manners.strict.is_some_and(|strict| carried >= strict.messages_per_connection);
+        self.counts.over_messages.fetch_add(u64::from(over), SeqCst);
+        over
+    }
+
+    /// Nothing is taken now, whoever asks.
+    pub fn is_in_storm(&self) -> bool {
+        let storm = self.manners.strict.and_then(|strict| strict.storm);
+        storm.is_some_and(|storm| {
+            let now = self.began.elapsed();
+            storm.provider == self.provider.name && now >= storm.begins && now < storm.ends
+        })
+    }
+
+    /// In a strict world all are plain.
+    pub fn habit(&self) -> Habit {
+        if self.manners.strict.is_some() { Habit::Plain } else { self.provider.habit }
+    }
+
     pub fn drops_this_connection(&self) -> bool {
         let drops = self.counts.connections.load(SeqCst).is_multiple_of(DROP_CONNECTION_ONE_IN);
-        self.provider.habit == Habit::Drops && drops
+        self.habit() == Habit::Drops && drops
     }
 
     /// The recipient is seen for the first time, or came too soon after that.
     pub fn is_greylisted(&self, recipient: &str) -> bool {
-        if self.provider.habit != Habit::Greylists {
+        if self.habit() != Habit::Greylists {
             return false;
         }
         let first = self.memory().first_came(recipient);
@@ -140,12 +176,18 @@ impl Host {
             refused: c.refused.load(SeqCst),
             over_connections: c.over_connections.load(SeqCst),
             over_rate: c.over_rate.load(SeqCst),
+            over_messages: c.over_messages.load(SeqCst),
             dropped: c.dropped.load(SeqCst),
             bad_lines: c.bad_lines.load(SeqCst),
             protocol_errors: c.protocol_errors.load(SeqCst),
             tls: c.tls.load(SeqCst),
         }
     }
+}
+
+/// Messages a second that a throttling provider takes.
+fn rate(provider: &Provider, manners: &Manners) -> f64 {
+    manners.strict.map_or(manners.throttle_per_second, |strict| strict.rate_of(provider))
 }
 
 impl Memory {

@@ -26,6 +26,8 @@ struct Session<'a> {
     greeted: Greeted,
     transaction: Option<Transaction>,
     errors: u32,
+    /// Messages announced.
+    carried: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,7 +62,7 @@ pub async fn serve(stream: TcpStream, host: Arc<Host>) {
         return;
     }
     let wire = Wire::new(stream);
-    let session = Session { host: &host, wire, number, greeted: Greeted::No, transaction: None, errors: 0 };
+    let session = Session { host: &host, wire, number, greeted: Greeted::No, transaction: None, errors: 0, carried: 0 };
     if let Err(error) = session.run().await {
         tracing::debug!(%error, provider = host.provider.name, "a sandbox connection ended");
     }
@@ -180,6 +182,15 @@ impl Session<'_> {
         if self.greeted == Greeted::No || self.transaction.is_some() {
             return self.wrong("503 5.5.1 Out of order");
         }
+        if self.host.is_in_storm() {
+            self.refuse("421 4.7.0 Too busy to take your mail now; try again later");
+            return Next::Close;
+        }
+        if self.host.is_over_messages(self.carried) {
+            self.wire.reply("421 4.7.0 Too many messages on this connection");
+            return Next::Close;
+        }
+        self.carried += 1;
         if self.host.is_over_rate() {
             self.wire.reply("421-4.7.28 Our system has detected an unusual rate of mail from your address.");
             self.wire.reply("421 4.7.28 Mail from it is rate limited for now; try again later");
@@ -235,7 +246,7 @@ impl Session<'_> {
     }
 
     fn drop_at(&self, recipient: &str) -> DropAt {
-        if self.host.provider.habit == Habit::Drops { DropAt::of(recipient) } else { DropAt::Never }
+        if self.host.habit() == Habit::Drops { DropAt::of(recipient) } else { DropAt::Never }
     }
 
     async fn data(&mut self) -> io::Result<Next> {
@@ -306,7 +317,7 @@ impl Session<'_> {
 
     /// Half to one and a half times the provider's slowness.
     async fn slow_down(&self, for_what: &str) {
-        if self.host.provider.habit == Habit::Slow {
+        if self.host.habit() == Habit::Slow {
             let part = (lot(for_what) % 1_000) as f64 / 1_000.0;
             sleep(self.host.manners.slow.mul_f64(0.5 + part)).await;
         }

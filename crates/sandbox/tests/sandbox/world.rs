@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::client::{Client, reply_codes};
 use tidings_sandbox::{
-    Expectation, Provider, ProviderReport, World, WorldOptions, expected, provider_of, providers, read_log,
+    Expectation, Provider, ProviderReport, Storm, Strict, World, WorldOptions, expected, provider_of, providers,
+    read_log,
 };
 
 fn provider(name: &str) -> &'static Provider {
@@ -19,6 +20,7 @@ async fn world() -> World {
         throttle_per_second: 0.001,
         throttle_connections: 2,
         log: None,
+        strict: None,
     };
     World::start(options).await.expect("starts")
 }
@@ -215,4 +217,30 @@ async fn dropping_the_world_ends_it() {
     let mut client = Client::connect(address).await;
     drop(world);
     assert_eq!(client.command("NOOP").await, "");
+}
+
+#[tokio::test]
+async fn a_strict_world_counts_who_breaks_its_limits() {
+    let storm = Storm { provider: "brightmail.example", begins: Duration::ZERO, ends: Duration::MAX };
+    let strict = Strict { per_second: 5.0, connections: 1, messages_per_connection: 1, storm: Some(storm) };
+    let world = World::start(WorldOptions { strict: Some(strict), ..WorldOptions::default() }).await.expect("starts");
+    let report = |name: &str| *world.report().iter().find(|r| r.provider == provider(name)).expect("it is there");
+
+    // 34 % of 5 a second: one may come at once, the next one too soon.
+    let mut first = connect(&world, "postbox.example").await;
+    assert_eq!(first.send_one("a@postbox.example", "Subject: x\r\n\r\n").await, "250");
+    let second = Client::open((provider("postbox.example").address(), world.smtp_port())).await;
+    assert!(second.banner.starts_with("421"), "{}", second.banner);
+    assert_eq!(first.send_one("b@postbox.example", "Subject: x\r\n\r\n").await, "421");
+    let found = report("postbox.example");
+    assert_eq!((found.accepted, found.over_connections, found.over_messages), (1, 1, 1));
+
+    let mut stormy = connect(&world, "brightmail.example").await;
+    assert_eq!(stormy.send_one("a@brightmail.example", "Subject: x\r\n\r\n").await, "421");
+    let found = report("brightmail.example");
+    assert_eq!((found.refused, found.over_rate, found.over_messages), (1, 0, 0));
+
+    // Its habit sleeps: nobody is greylisted.
+    let mut grey = connect(&world, "greypost.example").await;
+    assert_eq!(grey.send_one("a@greypost.example", "Subject: x\r\n\r\n").await, "250");
 }
