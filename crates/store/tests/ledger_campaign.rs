@@ -77,7 +77,7 @@ async fn attempts_may_begin_before_the_last_row_is_queued() {
         w.launch(c).await;
         let early = w.store.apply(c, CampaignTransition::FinishQueuing, NOW).await.expect("looks");
         assert_eq!(early, Applied::LostRace, "fan-out has not finished");
-        w.store.fan_out(c, 100, NOW).await.expect("fans out").0;
+        w.store.fan_out(c, 100, NOW).await.expect("fans out");
         w.resolve(c).await;
         let first = w.store.queue_pending(c, 1, NOW).await.expect("queues");
         assert_eq!(w.intend(&[&first[0]]).await, [IntentAnswer::Go]);

@@ -25,7 +25,7 @@ async fn every_member_has_one_row_and_every_absence_its_reason() {
         w.suppress("domain", "blocked.example", "blocklist", None).await;
         let c = w.draft(1, &[1, 2], &[3]).await;
         w.launch(c).await;
-        let done = w.store.fan_out(c, 100, NOW).await.expect("fans out").0;
+        let done = w.store.fan_out(c, 100, NOW).await.expect("fans out");
         // 13 people: 1 left his only list, 8 is still on one of two, 9 and 10 are on both.
         assert_eq!(done, FanOut::Finished { audience_total: 13, to_send: 8 });
         assert_eq!(
@@ -76,7 +76,7 @@ async fn a_repeated_chunk_adds_nothing() {
         w.list(1, 1..=20).await;
         let c = w.draft(1, &[1], &[]).await;
         w.launch(c).await;
-        w.store.fan_out(c, 8, NOW).await.expect("fans out").0;
+        w.store.fan_out(c, 8, NOW).await.expect("fans out");
         // Worse than any kill can do: the cursor is lost while the rows stay.
         w.sql("UPDATE fanouts SET cursor_subscriber_id = 0").await;
         assert_eq!(w.store.fan_out(c, 8, NOW).await.expect("fans out").0, FanOut::Chunk { rows: 0 });
@@ -95,7 +95,7 @@ async fn who_joins_after_the_launch_is_not_in_it() {
         w.launch(c).await;
         w.list(2, [6]).await;
         w.sql("UPDATE subscriptions SET list_id = 1 WHERE subscriber_id = 6").await;
-        let done = w.store.fan_out(c, 100, NOW).await.expect("fans out").0;
+        let done = w.store.fan_out(c, 100, NOW).await.expect("fans out");
         assert_eq!(done, FanOut::Finished { audience_total: 5, to_send: 5 });
     })
     .await;
@@ -107,13 +107,13 @@ async fn an_empty_audience_and_a_cancelled_campaign_end_well() {
         let c = w.draft(1, &[], &[]).await;
         assert_eq!(w.store.fan_out(c, 100, NOW).await.expect("looks").0, FanOut::NotQueuing);
         w.launch(c).await;
-        let done = w.store.fan_out(c, 100, NOW).await.expect("fans out").0;
+        let done = w.store.fan_out(c, 100, NOW).await.expect("fans out");
         assert_eq!(done, FanOut::Finished { audience_total: 0, to_send: 0 });
 
         w.list(1, 1..=20).await;
         let d = w.draft(2, &[1], &[]).await;
         w.launch(d).await;
-        w.store.fan_out(d, 5, NOW).await.expect("fans out").0;
+        w.store.fan_out(d, 5, NOW).await.expect("fans out");
         assert_eq!(w.workspace.cancel(d, "bo", UnixMs(7)).await.expect("cancels"), Applied::Yes);
         assert_eq!(w.store.fan_out(d, 5, NOW).await.expect("looks").0, FanOut::NotQueuing);
         assert_eq!(w.number("SELECT audience_total FROM campaigns WHERE id = 2").await, 5);

@@ -269,7 +269,7 @@ async fn a_campaign_moves_only_along_its_edges() {
     each(async |w: World| {
         let c = w.draft(1, &[], &[]).await;
         w.launch(c).await;
-        w.store.fan_out(c, 10, NOW).await.expect("fans out").0;
+        w.store.fan_out(c, 10, NOW).await.expect("fans out");
         for state in tidings_domain::CampaignState::ALL {
             for transition in CampaignTransition::ALL {
                 w.sql(&format!("UPDATE campaigns SET state = '{state}', done_at_ms = 1, audience_total = 0")).await;

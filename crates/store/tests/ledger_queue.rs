@@ -14,7 +14,7 @@ async fn rows_are_queued_as_their_domains_become_known() {
         w.list(1, 1..=12).await;
         let c = w.draft(1, &[1], &[]).await;
         w.launch(c).await;
-        w.store.fan_out(c, 100, NOW).await.expect("fans out").0;
+        w.store.fan_out(c, 100, NOW).await.expect("fans out");
         let domains = w.store.domains_to_resolve(c, 100, NOW).await.expect("reads");
         assert_eq!(domains, ["d0.example", "d1.example", "d2.example", "d3.example"]);
         assert_eq!(w.store.queue_pending(c, 100, NOW).await.expect("queues"), vec![]);
@@ -47,7 +47,7 @@ async fn what_dns_said_grows_old() {
         w.list(1, 1..=4).await;
         let c = w.draft(1, &[1], &[]).await;
         w.launch(c).await;
-        w.store.fan_out(c, 100, NOW).await.expect("fans out").0;
+        w.store.fan_out(c, 100, NOW).await.expect("fans out");
         w.resolve(c).await;
         assert_eq!(w.store.domains_to_resolve(c, 100, LATER).await.expect("reads").len(), 4);
         assert_eq!(w.store.queue_pending(c, 100, LATER).await.expect("queues"), vec![]);

@@ -37,7 +37,7 @@ async fn a_batch_that_was_not_pushed_is_found_again() {
         w.list(1, 1..=8).await;
         let c = w.draft(1, &[1], &[]).await;
         w.launch(c).await;
-        w.store.fan_out(c, 100, NOW).await.expect("fans out").0;
+        w.store.fan_out(c, 100, NOW).await.expect("fans out");
         w.resolve(c).await;
         let first = w.store.queue_pending(c, 3, NOW).await.expect("queues");
         let second = w.store.queue_pending(c, 100, NOW).await.expect("queues");
@@ -60,7 +60,7 @@ async fn only_attempts_that_have_been_silent_for_long_are_in_doubt() {
         w.list(1, 1..=2).await;
         let c = w.draft(1, &[1], &[]).await;
         w.launch(c).await;
-        w.store.fan_out(c, 100, NOW).await.expect("fans out").0;
+        w.store.fan_out(c, 100, NOW).await.expect("fans out");
         w.resolve(c).await;
         let jobs = w.store.queue_pending(c, 100, NOW).await.expect("queues");
         assert_eq!(w.store.stranded(c, UnixMs(NOW.0 - 1), 10).await.expect("reads"), vec![], "queued only just now");

@@ -6,6 +6,7 @@ mod crash;
 mod fan_out;
 mod import;
 mod intake;
+mod limits;
 mod pages;
 mod process;
 mod send;
@@ -40,6 +41,8 @@ pub enum BenchCommand {
     /// A process that claims, started by `bench claims`.
     #[command(hide = true)]
     Claimant(claims::ClaimantArguments),
+    /// Send to a sandbox whose providers have limits: whether any is broken, and how much of them is used.
+    Limits(limits::LimitsArguments),
     /// The sink that the benches start for themselves in a process of its own.
     #[command(hide = true)]
     Sink(sink::SinkArguments),
@@ -57,6 +60,7 @@ pub async fn run(command: BenchCommand) -> anyhow::Result<ExitCode> {
         BenchCommand::Intake(arguments) => intake::run(arguments).await,
         BenchCommand::Bounces(arguments) => bounces::run(arguments).await,
         BenchCommand::Storm(arguments) => storm::run(arguments).await,
+        BenchCommand::Limits(arguments) => limits::run(arguments).await,
         BenchCommand::Sink(arguments) => sink::run(arguments).await,
     }
 }
