@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tidings_bounce::ProviderBook;
 use tidings_compose::Keys;
-use tidings_delivery::{Resolver, ResolverOptions, TlsClients};
+use tidings_delivery::{Resolver, ResolverOptions, TlsClients, is_public};
 use tidings_domain::{Lane, ProcessRole, ProviderTable, RetryPolicy, Shared};
 use tidings_intake::client_tls;
 use tidings_intake::mailbox::MailboxReader;
@@ -16,8 +16,9 @@ use tidings_store::{Heartbeat, Store, TakenId};
 use tidings_web::{Ops, WebConfig, WebState, run_probes};
 use tidings_worker::import::{Importer, SuppressionImporter};
 use tidings_worker::{
-    BookKeeper, Dispatcher, DispatcherMetrics, DispatcherOptions, Mailbox, Mends, Pace, Postmaster, Sender,
-    SenderOptions, SenderParts, SenderStats, SiteOptions, StoredMail, Sweeper, TargetOptions, now,
+    BookKeeper, Dispatcher, DispatcherMetrics, DispatcherOptions, DomainKeeper, Mailbox, Mends, Pace, Postmaster,
+    Sender, SenderOptions, SenderParts, SenderStats, SendingFacts, SiteOptions, StoredMail, Sweeper, TargetOptions,
+    now,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -152,6 +153,9 @@ impl Running {
             let stands_as = (!is_alone).then(|| id.clone());
             let postmaster = Postmaster::new(self.store.clone(), Arc::clone(&self.keys), stands_as);
             self.tasks.spawn(postmaster.run(self.stop.clone()));
+            let stands_as = (!is_alone).then(|| id.clone());
+            let keeper = DomainKeeper::new(self.store.clone(), resolver.clone(), sending_facts(config), stands_as);
+            self.tasks.spawn(keeper.run(self.stop.clone()));
         }
         let mut stats = Arc::<SenderStats>::default();
         if self.role.sends() {
@@ -305,6 +309,15 @@ pub fn resolver(config: &Config, table: &Arc<ProviderTable>) -> anyhow::Result<R
     };
     Resolver::new(options, Arc::clone(table))
         .context("cannot prepare DNS: name resolvers with TIDINGS_NAMESERVERS if this machine has no /etc/resolv.conf")
+}
+
+/// What DNS should say of this installation. An address behind a translation is not the one that receivers see.
+fn sending_facts(config: &Config) -> SendingFacts {
+    SendingFacts {
+        bounce_domain: config.bounce_domain.clone(),
+        server: config.ehlo_name.clone(),
+        addresses: config.source_ip.into_iter().filter(|ip| is_public(*ip)).collect(),
+    }
 }
 
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -28,6 +28,8 @@ pub fn classify_problem(phase: Phase, problem: Problem) -> Verdict {
         Problem::SmtpUtf8Unsupported => (B::Smtputf8Unsupported, true),
         Problem::TooLarge => (B::TooBig, true),
         Problem::Render => (B::Render, true),
+        // The sender's own fault, whoever it is for: the campaign waits for a person.
+        Problem::NoSigningKey => (B::Authentication, false),
         Problem::Withdrawn => (B::Undetermined, false),
     };
     // Known to us, not said by the peer: these hold in whatever phase they were noticed.
@@ -71,6 +73,8 @@ mod tests {
         assert_eq!(at(Phase::Mail, Problem::TooLarge), Consequence::Fail);
         assert_eq!(at(Phase::Compose, Problem::Render), Consequence::Fail);
         assert_eq!(at(Phase::Dns, Problem::ForbiddenTarget), Consequence::SoftBounce);
+        let unsigned = classify_problem(Phase::Compose, Problem::NoSigningKey);
+        assert!(unsigned.consequence == Consequence::Snooze && unsigned.pause_campaign);
         assert!(classify_problem(Phase::Auth, Problem::AuthUnavailable).hold.is_some());
     }
 }

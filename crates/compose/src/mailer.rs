@@ -26,6 +26,7 @@ pub struct Mailer {
     constant: String,
     /// The field, when the subject has no tags.
     subject: Option<String>,
+    from_domain: String,
     bounce_domain: String,
     takes_unsubscribe_mails: bool,
     reads_attributes: bool,
@@ -82,6 +83,7 @@ impl Mailer {
             engine,
             constant,
             skeleton: Skeleton::new(),
+            from_domain: address(&content.from_email, "from_email")?.domain().to_owned(),
             bounce_domain: site.bounce_domain.clone(),
             takes_unsubscribe_mails: site.takes_unsubscribe_mails,
             shared: Arc::new(Shared {
@@ -91,6 +93,12 @@ impl Mailer {
                 list_name: content.list_name.clone(),
             }),
         })
+    }
+
+    /// Of the From address: lower-case A-labels. Whoever signs must be of its organisation.
+    #[must_use]
+    pub fn from_domain(&self) -> &str {
+        &self.from_domain
     }
 
     /// The message of one delivery. Composed again with the same date it is the same message, octet by octet.

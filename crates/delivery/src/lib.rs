@@ -11,7 +11,7 @@
 mod dns;
 mod smtp;
 
-pub use dns::{DnsFailure, MailHosts, MxHost, Resolver, ResolverOptions, is_public};
+pub use dns::{DnsFailure, MailHosts, MxHost, Resolver, ResolverOptions, SpfAnswer, is_public};
 pub use smtp::{
     Connection, Credentials, Envelope, Failure, Offer, Parsed, Session, Target, Timeouts, TlsClients, TlsError,
     TlsPolicy, parse_reply,

@@ -169,3 +169,22 @@ async fn many_askers_make_one_question_and_failures_are_remembered() {
     assert_eq!(problem(resolver.mail_hosts("bad.test").await), Problem::DnsFailure);
     assert_eq!(server.queries().len(), asked, "not asked again at once");
 }
+
+#[tokio::test]
+async fn published_texts_are_read_whole_and_afresh() {
+    let long = "v=DKIM1; k=rsa; p=".to_owned() + &"A".repeat(600);
+    let script = DnsScript::new()
+        .text("s._domainkey.own.test", &long)
+        .mx("own.test", &[(5, "MX.own.test")])
+        .mx("quiet.test", &[(0, ".")]);
+    let (resolver, server) = resolver(script.fault("down.test", DnsFault::ServFail)).await;
+    for _ in 0..2 {
+        assert_eq!(resolver.texts("s._domainkey.own.test").await.unwrap(), [long.as_str()]);
+    }
+    assert_eq!(server.queries().len(), 2, "nothing is remembered");
+    assert!(resolver.texts("own.test").await.unwrap().is_empty(), "it has no text");
+    assert!(resolver.texts("gone.test").await.unwrap().is_empty(), "it does not exist");
+    assert_eq!(problem(resolver.texts("down.test").await), Problem::DnsFailure);
+    assert_eq!(resolver.mx_names("own.test").await.unwrap(), ["mx.own.test"]);
+    assert_eq!(resolver.mx_names("quiet.test").await.unwrap(), [""], "the null MX");
+}

@@ -63,6 +63,8 @@ words! {
         TooLarge = "too_large",
         /// The template could not be rendered for this recipient.
         Render = "render",
+        /// The From domain signs its mail, and no key of it can be used.
+        NoSigningKey = "no_signing_key",
         /// We stopped on purpose: shutdown, pause, or a suppression that came in between. Never the peer's doing.
         Withdrawn = "withdrawn",
     }

@@ -24,6 +24,7 @@ mod reply_rule;
 mod report;
 mod retry;
 mod route;
+mod sending;
 mod shared;
 mod suppression;
 mod suppression_entry;
@@ -59,6 +60,11 @@ pub use reply_rule::ReplyRule;
 pub use report::{FeedbackType, ReportKind, ReportedAction, Service};
 pub use retry::{RetryPolicy, RetryVerdict};
 pub use route::{RouteKind, RouteTls, SubscriptionStatus};
+pub use sending::{
+    DMARC_SUGGESTION, DkimAlgorithm, DkimKeyState, DomainNameError, Judged, ROTATION_DUE, ROTATION_OVERLAP, RecordKind,
+    RecordState, SendingDomainName, SendingDomainState, covers, dkim_host, dkim_value, dmarc_host, judge_bounce_mx,
+    judge_dkim, judge_dmarc, judge_retired_dkim, judge_spf, new_selector, organisation_of, suggested_spf, zone_strings,
+};
 pub use shared::Shared;
 pub use suppression::{SubscriberStatus, SuppressionKind, SuppressionReason};
 pub use suppression_entry::{EntryError, SuppressionEntry};

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use memchr::{memchr, memmem};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use crate::message::{fingerprint, message_id};
-use crate::{Accepted, Recorder};
+use crate::{Accepted, Recorder, tls};
 
 const BUFFER_OCTETS: usize = 64 * 1024;
 const MAX_CONNECTIONS: usize = 4_096;
@@ -18,6 +19,8 @@ const MAX_RECORDED_OCTETS: usize = 32 * 1024 * 1024;
 const END_OF_TEXT: &[u8] = b"\r\n.\r\n";
 const GREETING: &[u8] = b"220 sink.test ESMTP\r\n";
 const EHLO: &[u8] = b"250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE 33554432\r\n";
+const EHLO_WITH_TLS: &[u8] =
+    b"250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-STARTTLS\r\n250 SIZE 33554432\r\n";
 
 /// A server that takes every message from everyone, at the least cost: it looks for the ends of lines and texts, and
 /// counts. It checks nothing.
@@ -34,11 +37,23 @@ impl FastSink {
     /// # Errors
     /// No socket to listen on.
     pub async fn start(recorder: Option<Arc<Recorder>>) -> io::Result<Self> {
+        Self::listen(recorder, None).await
+    }
+
+    /// One that offers STARTTLS, with a certificate that it made itself.
+    ///
+    /// # Errors
+    /// As [`FastSink::start`], and no certificate.
+    pub async fn start_with_tls(recorder: Option<Arc<Recorder>>) -> io::Result<Self> {
+        Self::listen(recorder, Some(tls::acceptor()?.0)).await
+    }
+
+    async fn listen(recorder: Option<Arc<Recorder>>, tls: Option<TlsAcceptor>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let accepted = Arc::new(AtomicU64::new(0));
         let mut tasks = JoinSet::new();
-        tasks.spawn(listen(listener, recorder, Arc::clone(&accepted)));
+        tasks.spawn(listen(listener, recorder, tls, Arc::clone(&accepted)));
         Ok(Self { address, accepted, _tasks: tasks })
     }
 
@@ -54,7 +69,12 @@ impl FastSink {
     }
 }
 
-async fn listen(listener: TcpListener, recorder: Option<Arc<Recorder>>, accepted: Arc<AtomicU64>) {
+async fn listen(
+    listener: TcpListener,
+    recorder: Option<Arc<Recorder>>,
+    tls: Option<TlsAcceptor>,
+    accepted: Arc<AtomicU64>,
+) {
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
@@ -65,13 +85,26 @@ async fn listen(listener: TcpListener, recorder: Option<Arc<Recorder>>, accepted
             Ok((stream, _)) => {
                 let number = accepted.load(Relaxed);
                 let connection = Connection::new(recorder.clone(), Arc::clone(&accepted), number);
-                connections.spawn(async move { drop(connection.serve(stream).await) });
+                connections.spawn(serve(connection, stream, tls.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "the sink cannot accept a connection");
                 connections.join_next().await;
             }
         }
+    }
+}
+
+/// The peer may go away at any moment: how a connection ends says nothing.
+async fn serve(mut connection: Connection, mut stream: TcpStream, tls: Option<TlsAcceptor>) {
+    connection.offers_tls = tls.is_some();
+    if stream.set_nodelay(true).is_err() || connection.serve(&mut stream).await.is_err() || !connection.starts_tls {
+        return;
+    }
+    let Some(tls) = tls else { return };
+    if let Ok(mut encrypted) = tls.accept(stream).await {
+        connection.begin_anew();
+        drop(connection.serve(&mut encrypted).await);
     }
 }
 
@@ -83,6 +116,9 @@ struct Connection {
     replies: Vec<u8>,
     in_text: bool,
     quit: bool,
+    offers_tls: bool,
+    /// The next octets are those of a TLS handshake.
+    starts_tls: bool,
     accepted: Arc<AtomicU64>,
     record: Option<Record>,
 }
@@ -112,17 +148,27 @@ impl Connection {
             replies: GREETING.to_vec(),
             in_text: false,
             quit: false,
+            offers_tls: false,
+            starts_tls: false,
             accepted,
             record,
         }
     }
 
-    async fn serve(mut self, mut stream: TcpStream) -> io::Result<()> {
-        stream.set_nodelay(true)?;
+    /// RFC 3207 §4.2: inside TLS all is as at the start, but nobody greets, and nothing that came before counts.
+    fn begin_anew(&mut self) {
+        (self.start, self.end, self.offers_tls, self.starts_tls) = (0, 0, false, false);
+        self.replies.clear();
+    }
+
+    async fn serve(&mut self, stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
         loop {
             if !self.replies.is_empty() {
                 stream.write_all(&self.replies).await?;
                 self.replies.clear();
+            }
+            if self.starts_tls {
+                return Ok(());
             }
             if self.quit {
                 return stream.shutdown().await;
@@ -139,7 +185,7 @@ impl Connection {
                 0 => return Ok(()),
                 read => self.end += read,
             }
-            while self.step() && !self.quit {}
+            while self.step() && !self.quit && !self.starts_tls {}
         }
     }
 
@@ -154,6 +200,7 @@ impl Connection {
         let line = &fresh[..line_end];
         let mut next = self.start + line_end + 1;
         let reply: &[u8] = match line.get(..2).unwrap_or_default() {
+            b"EH" | b"eh" if self.offers_tls => EHLO_WITH_TLS,
             b"EH" | b"eh" => EHLO,
             b"DA" | b"da" => {
                 self.in_text = true;
@@ -164,6 +211,10 @@ impl Connection {
             b"QU" | b"qu" => {
                 self.quit = true;
                 b"221 bye\r\n"
+            }
+            b"ST" | b"st" if self.offers_tls => {
+                self.starts_tls = true;
+                b"220 2.0.0 go\r\n"
             }
             b"ST" | b"st" => b"502 5.5.1 no\r\n",
             verb => {

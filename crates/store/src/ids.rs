@@ -33,6 +33,8 @@ ids! {
     DeliveryId,
     ReportId,
     WebhookId,
+    SendingDomainId,
+    DkimKeyId,
     /// 0 is "not yet known".
     ProviderId,
 }

@@ -734,6 +734,55 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    sending_domains (id) {
+        id -> BigInt,
+        workspace_id -> BigInt,
+        name -> Text,
+        state -> Text,
+        created_by -> Text,
+        created_at_ms -> BigInt,
+        verified_at_ms -> Nullable<BigInt>,
+        failing_since_ms -> Nullable<BigInt>,
+        checked_at_ms -> Nullable<BigInt>,
+        next_check_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    dkim_keys (id) {
+        id -> BigInt,
+        workspace_id -> BigInt,
+        domain_id -> BigInt,
+        algorithm -> Text,
+        selector -> Text,
+        public_key -> Text,
+        private_sealed -> Text,
+        state -> Text,
+        created_at_ms -> BigInt,
+        published_at_ms -> Nullable<BigInt>,
+        activated_at_ms -> Nullable<BigInt>,
+        retired_at_ms -> Nullable<BigInt>,
+        revoked_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    domain_records (domain_id, kind, host) {
+        workspace_id -> BigInt,
+        domain_id -> BigInt,
+        host -> Text,
+        kind -> Text,
+        expected -> Text,
+        state -> Text,
+        detail -> Text,
+        found -> Text,
+        since_ms -> BigInt,
+        was_good -> Bool,
+        checked_at_ms -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     attempts,
     campaign_events,
@@ -742,6 +791,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     campaigns,
     deliveries,
     delivery_counts,
+    dkim_keys,
+    domain_records,
     engagements,
     fanouts,
     import_reject_counts,
@@ -759,6 +810,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     reports,
     revisions,
     routes,
+    sending_domains,
     sessions,
     subscribers,
     subscriptions,

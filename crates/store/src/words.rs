@@ -6,8 +6,9 @@ use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{SmallInt, Text};
 use tidings_domain::{
-    BounceAction, BounceClass, CampaignState, DeliveryKind, DeliveryState, Lane, Role, RouteKind, RouteTls, Service,
-    SubscriberStatus, SubscriptionStatus, SuppressionKind, SuppressionReason, Theme, TlsPolicyType, TlsResult, Word,
+    BounceAction, BounceClass, CampaignState, DeliveryKind, DeliveryState, DkimAlgorithm, DkimKeyState, Lane,
+    RecordKind, RecordState, Role, RouteKind, RouteTls, SendingDomainState, Service, SubscriberStatus,
+    SubscriptionStatus, SuppressionKind, SuppressionReason, Theme, TlsPolicyType, TlsResult, Word,
 };
 
 /// A domain word in a text column. An unknown word is a load error, never a default.
@@ -69,4 +70,5 @@ macro_rules! plain {
 }
 plain!(Db: CampaignState, Role, RouteKind, RouteTls, SubscriberStatus, SubscriptionStatus, SuppressionKind);
 plain!(Db: SuppressionReason, Theme, BounceClass, BounceAction, Service, TlsPolicyType, TlsResult);
+plain!(Db: DkimAlgorithm, DkimKeyState, RecordKind, RecordState, SendingDomainState);
 plain!(Code: DeliveryState, Lane);

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hickory_proto::op::{Message, MessageType, ResponseCode};
-use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, SOA};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, SOA, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -63,6 +63,13 @@ impl DnsScript {
     #[must_use]
     pub fn cname(self, name: &str, target: &str) -> Self {
         self.record(name, RData::CNAME(CNAME(fqdn(target))))
+    }
+
+    /// One TXT record, cut into strings of 255 octets as RFC 1035 §3.3 wants them.
+    #[must_use]
+    pub fn text(self, name: &str, text: &str) -> Self {
+        let strings = text.as_bytes().chunks(255).collect();
+        self.record(name, RData::TXT(TXT::from_bytes(strings)))
     }
 
     #[must_use]

@@ -15,6 +15,8 @@ const TABLES: &[&[Entry]] = &[
     pages::bounce_rules::ROUTES,
     pages::bounces::ROUTES,
     pages::campaigns::ROUTES,
+    pages::domain::ROUTES,
+    pages::domains::ROUTES,
     pages::home::ROUTES,
     pages::imports::COLUMNS,
     pages::imports::HISTORY,

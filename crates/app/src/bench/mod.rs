@@ -3,11 +3,13 @@
 mod bounces;
 mod claims;
 mod crash;
+mod dkim;
 mod fan_out;
 mod import;
 mod intake;
 mod limits;
 mod pages;
+mod postfix;
 mod process;
 mod send;
 mod served;

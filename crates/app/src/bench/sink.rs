@@ -16,12 +16,17 @@ pub struct SinkArguments {
     /// Write down what was accepted, and when.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+    /// Offer STARTTLS.
+    #[arg(long)]
+    tls: bool,
 }
 
 /// The child: serves until its standard input closes, then says how many messages it took.
 pub async fn run(arguments: SinkArguments) -> anyhow::Result<ExitCode> {
     let recorder = arguments.log.map(|log| Recorder::new(Some(&log), 0)).transpose()?;
-    let sink = FastSink::start(recorder.map(Arc::new)).await?;
+    let recorder = recorder.map(Arc::new);
+    let sink =
+        if arguments.tls { FastSink::start_with_tls(recorder).await? } else { FastSink::start(recorder).await? };
     println!("{}", sink.address());
     let mut ignored = Vec::new();
     tokio::io::stdin().read_to_end(&mut ignored).await?;
@@ -39,6 +44,11 @@ pub struct SinkProcess {
 impl SinkProcess {
     pub async fn start() -> anyhow::Result<Self> {
         Self::spawn(&[]).await
+    }
+
+    /// One that offers STARTTLS.
+    pub async fn start_with_tls() -> anyhow::Result<Self> {
+        Self::spawn(&["--tls".as_ref()]).await
     }
 
     /// One that writes down what it accepts, before it says so.

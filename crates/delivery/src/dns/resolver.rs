@@ -66,11 +66,11 @@ type AddressAnswer = Result<Arc<[IpAddr]>, DnsFailure>;
 /// Finds mail hosts and their addresses; remembers answers, also failures, for as long as they hold. Clones share all.
 #[derive(Clone)]
 pub struct Resolver {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    dns: TokioResolver,
+pub(super) struct Inner {
+    pub(super) dns: TokioResolver,
     options: ResolverOptions,
     providers: Arc<ProviderTable>,
     queries: Semaphore,
@@ -213,7 +213,7 @@ impl Inner {
         }
     }
 
-    async fn query(&self, name: &str, kind: RecordType) -> Result<(Vec<RData>, Duration), Missing> {
+    pub(super) async fn query(&self, name: &str, kind: RecordType) -> Result<(Vec<RData>, Duration), Missing> {
         let mut name = Name::from_ascii(name).map_err(|e| Missing::Unknown(format!("no DNS name: {e}")))?;
         // Absolute: the system's search list must not answer for a subscriber's typing error.
         name.set_fqdn(true);
@@ -272,7 +272,7 @@ fn negative(ttl: Option<Duration>) -> Duration {
     ttl.unwrap_or(DEFAULT_NEGATIVE_TTL).clamp(FAILURE_TTL, MAX_NEGATIVE_TTL)
 }
 
-fn host_name(name: &Name) -> String {
+pub(super) fn host_name(name: &Name) -> String {
     name.to_ascii().trim_end_matches('.').to_ascii_lowercase()
 }
 

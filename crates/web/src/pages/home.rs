@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use tidings_domain::{CampaignState, DeliveryState, ProcessRole, UnixMs, Word};
 use tidings_queue::Health;
-use tidings_store::{CampaignHead, CampaignRow, CampaignTab, Heartbeat, SetupProgress};
+use tidings_store::{CampaignHead, CampaignRow, CampaignTab, DomainNotice, DomainTrouble, Heartbeat, SetupProgress};
 
 use super::campaigns::wording;
 use super::providers::{Alert, alerts};
@@ -45,6 +45,8 @@ struct HomePage {
     blocks: Vec<Alert>,
     /// Campaigns that wait for a person.
     attention: Vec<CampaignHead>,
+    /// Sending domains that do.
+    domains: Vec<DomainNotice>,
 }
 
 /// A campaign of the last few.
@@ -85,6 +87,7 @@ async fn read(page: Page, state: &WebState) -> WebResult<HomePage> {
         true => alerts(state.store.standing_blocks(page.now).await?, &page),
         false => Vec::new(),
     };
+    let domains = data.domain_notices(page.now).await?;
     Ok(HomePage {
         page: page.titled("Home", Nav::Home),
         progress,
@@ -94,6 +97,7 @@ async fn read(page: Page, state: &WebState) -> WebResult<HomePage> {
         lock,
         blocks,
         attention,
+        domains,
     })
 }
 

@@ -3,6 +3,8 @@
 pub(crate) mod bounce_rules;
 pub(crate) mod bounces;
 pub(crate) mod campaigns;
+pub(crate) mod domain;
+pub(crate) mod domains;
 pub(crate) mod home;
 pub(crate) mod imports;
 pub(crate) mod list;

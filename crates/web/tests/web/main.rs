@@ -1,6 +1,7 @@
 //! The pages over a real store: what the browser sends, and what comes back.
 
 mod browser;
+mod domains;
 mod guard;
 mod headers;
 mod imports;

@@ -8,6 +8,7 @@ use tidings_compose::{Content, Frozen, Keys, Mailer, Message, Origin, Recipient,
 use tidings_domain::Service;
 use tidings_store::{Revision, RevisionId, Store, Work};
 
+use super::signing::{Identity, Signing};
 use crate::now;
 
 /// Compiled revisions kept at one time; beyond it all are let go and compiled again as needed.
@@ -21,34 +22,58 @@ pub struct SiteOptions {
     pub bounce_domain: Option<String>,
 }
 
+/// Why there is no message to send.
+#[derive(Debug)]
+pub enum Unmade {
+    /// The revision is gone or does not compile, or the template fails for this recipient. Trying again gives the same.
+    Render(anyhow::Error),
+    /// It must not go out unsigned: in words for a person.
+    NoSigningKey(String),
+    /// The database or the process is at fault: another time it may work.
+    Later(anyhow::Error),
+}
+
 pub struct Contents {
     store: Store,
     keys: Arc<Keys>,
     site: SiteOptions,
+    signing: Signing,
     compiled: Mutex<HashMap<RevisionId, Arc<Mailer>>>,
 }
 
 impl Contents {
     pub fn new(store: Store, keys: Arc<Keys>, site: SiteOptions) -> Self {
-        Self { store, keys, site, compiled: Mutex::default() }
+        let signing = Signing::new(store.clone(), Arc::clone(&keys));
+        Self { store, keys, site, signing, compiled: Mutex::default() }
     }
 
-    /// `via`: the service whose relay takes it.
+    /// Made, and signed when its From domain has keys. `via`: the service whose relay takes it.
     ///
     /// # Errors
-    /// The revision is gone or does not compile, or the template fails for this recipient: in words.
-    pub async fn message(&self, work: &Work, via: Option<Service>) -> anyhow::Result<Message> {
+    /// [`Unmade`].
+    pub async fn message(&self, work: &Work, via: Option<Service>) -> Result<Message, Unmade> {
         let mailer = self.mailer(work.revision).await?;
-        let recipient = recipient(work);
-        mailer.message_via(&recipient, now(), via).context("the message could not be made")
+        let at = now();
+        let made = mailer.message_via(&recipient(work), at, via).context("the message could not be made");
+        let mut message = made.map_err(Unmade::Render)?;
+        match self.signing.identity(work.workspace, mailer.from_domain()).await.map_err(Unmade::Later)? {
+            Identity::Unsigned => {}
+            Identity::Refused(words) => return Err(Unmade::NoSigningKey(words)),
+            Identity::Signed(signer) => {
+                let data = std::mem::take(&mut message.data);
+                message.data = self.signing.sign(signer, data, at, via).await.map_err(Unmade::Later)?;
+            }
+        }
+        Ok(message)
     }
 
-    async fn mailer(&self, id: RevisionId) -> anyhow::Result<Arc<Mailer>> {
+    async fn mailer(&self, id: RevisionId) -> Result<Arc<Mailer>, Unmade> {
         if let Some(mailer) = self.kept().get(&id) {
             return Ok(Arc::clone(mailer));
         }
-        let revision = self.store.revision(id).await?.context("the campaign's content is gone")?;
-        let mailer = Arc::new(self.compile(revision)?);
+        let read = self.store.revision(id).await.map_err(|error| Unmade::Later(error.into()))?;
+        let revision = read.context("the campaign's content is gone").map_err(Unmade::Render)?;
+        let mailer = Arc::new(self.compile(revision).map_err(Unmade::Render)?);
         let mut kept = self.kept();
         if kept.len() >= KEPT_REVISIONS {
             kept.clear();

@@ -1,5 +1,6 @@
 //! One connection slot: works off the jobs of a grant, one message after the other, over as few connections as it can.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tidings_store::{DeliveryId, Intent, IntentAnswer, OutcomeRecord, Work};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::ahead::Ahead;
 use super::context::SenderContext;
 use super::judge::{Bench, Judgement, judge};
 use super::pace;
@@ -31,7 +33,7 @@ struct Open {
 }
 
 struct Line<'a> {
-    context: &'a SenderContext,
+    context: &'a Arc<SenderContext>,
     grant: &'a Grant,
     stop: &'a CancellationToken,
     open: Option<Open>,
@@ -44,7 +46,7 @@ struct Line<'a> {
 }
 
 /// Works the grant off and closes it, showing life all the while: one reply may take ten minutes.
-pub async fn serve(context: &SenderContext, mut grant: Grant, stop: &CancellationToken) {
+pub async fn serve(context: &Arc<SenderContext>, mut grant: Grant, stop: &CancellationToken) {
     let jobs = std::mem::take(&mut grant.jobs);
     let is_lost = AtomicBool::new(false);
     let line = Line { context, grant: &grant, stop, open: None, peer: None, is_lost: &is_lost, is_held: false };
@@ -109,6 +111,8 @@ impl Line<'_> {
                 return self.settle(jobs.into_iter().map(|job| (job, Settle::Release)).collect()).await;
             }
         };
+        let work: Arc<[Work]> = work.into();
+        let mut ahead = Ahead::of(Arc::clone(self.context), Arc::clone(&work));
         let mut settled = Vec::with_capacity(jobs.len());
         for job in jobs {
             if self.is_lost.load(Ordering::Relaxed) {
@@ -118,7 +122,7 @@ impl Line<'_> {
             let found = work.iter().find(|w| w.delivery.0 == job.delivery && w.attempt == job.attempt);
             let settle = match found {
                 Some(_) if self.is_held || self.stop.is_cancelled() => Settle::Release,
-                Some(work) => self.deliver(work).await,
+                Some(work) => self.deliver(work, &mut ahead).await,
                 None => Settle::Done,
             };
             settled.push((job, settle));
@@ -132,10 +136,10 @@ impl Line<'_> {
 
     /// One attempt for one delivery, recorded.
     #[tracing::instrument(level = "debug", skip_all, fields(campaign = work.campaign.0, delivery = work.delivery.0, attempt = work.attempt, provider = &*work.provider, route = work.route.map(|r| r.0)))]
-    async fn deliver(&mut self, work: &Work) -> Settle {
+    async fn deliver(&mut self, work: &Work, ahead: &mut Ahead) -> Settle {
         let at = now();
         let began = Instant::now();
-        let (outcome, intent) = self.attempt(work).await;
+        let (outcome, intent) = self.attempt(work, ahead).await;
         self.context.stats.attempts.fetch_add(1, Ordering::Relaxed);
         let intent_committed = match intent {
             Some(IntentAnswer::Go) => true,
@@ -186,7 +190,12 @@ impl Line<'_> {
     /// The sender's own fault would meet every other recipient too: the campaign waits for a person.
     async fn pause(&self, work: &Work, record: &OutcomeRecord) {
         let reply = record.reply.as_ref().map_or("", |r| r.text.as_str());
-        let reason = format!("{} refuses this campaign for a fault on our side: {reply}", work.provider);
+        let said_so = record.reply.as_ref().is_some_and(|r| r.code.is_some());
+        let reason = if said_so {
+            format!("{} refuses this campaign for a fault on our side: {reply}", work.provider)
+        } else {
+            reply.to_owned()
+        };
         let workspace = self.context.store.workspace(work.workspace);
         if let Err(error) = workspace.pause(work.campaign, PAUSED_BY, &reason, now()).await {
             tracing::error!(%error, campaign = work.campaign.0, "the campaign could not be paused");
@@ -203,17 +212,13 @@ impl Line<'_> {
     }
 
     /// The transaction up to its reply, and what the ledger said to the intent if it came that far.
-    async fn attempt(&mut self, work: &Work) -> (Outcome, Option<IntentAnswer>) {
+    async fn attempt(&mut self, work: &Work, ahead: &mut Ahead) -> (Outcome, Option<IntentAnswer>) {
         if work.is_deleted() {
             return (withdrawn("the subscriber was deleted"), self.commit_intent(work).await);
         }
-        let via = match self.context.targets.service(work).await {
-            Ok(via) => via,
-            Err(outcome) => return (outcome, None),
-        };
-        let message = match self.context.content.message(work, via).await {
+        let message = match ahead.message(work.delivery).await {
             Ok(message) => message,
-            Err(error) => return (compose_failed(&error), None),
+            Err(outcome) => return (outcome, None),
         };
         let envelope = Envelope {
             mail_from: &message.mail_from,
@@ -317,8 +322,4 @@ impl Line<'_> {
 
 fn withdrawn(detail: &str) -> Outcome {
     Outcome::Broken { phase: Phase::Body, problem: Problem::Withdrawn, detail: detail.to_owned() }
-}
-
-fn compose_failed(error: &anyhow::Error) -> Outcome {
-    Outcome::Broken { phase: Phase::Compose, problem: Problem::Render, detail: format!("{error:#}") }
 }

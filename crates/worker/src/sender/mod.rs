@@ -1,11 +1,13 @@
 //! Makes attempts: leases a connection's worth of jobs, speaks to the peer, records what came of it.
 
+mod ahead;
 mod content;
 mod context;
 mod judge;
 mod line;
 mod pace;
 mod recorder;
+mod signing;
 mod targets;
 
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! `tidings doctor`: looks at everything that an installation stands on, and says of what is wrong how to mend it. It changes nothing.
 
 mod database;
+mod domains;
 mod local;
 mod network;
 mod running;
@@ -63,6 +64,7 @@ pub async fn run(arguments: DoctorArguments, config: Config) -> anyhow::Result<E
     running::redis(&config, &mut findings).await;
     if let Some(store) = &store {
         running::look(&config, store, arguments.deep, &mut findings).await;
+        domains::look(store, &mut findings).await;
     }
     network::look(&config, arguments.network, &mut findings).await;
     let worst = findings.iter().map(|finding| finding.grade).max().unwrap_or(Grade::Ok);

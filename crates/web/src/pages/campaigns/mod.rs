@@ -26,6 +26,7 @@ mod recipients;
 #[cfg(test)]
 mod samples;
 mod show;
+mod signing_check;
 mod stuck;
 mod tally;
 mod test;

@@ -7,6 +7,7 @@ use tidings_domain::{Audience, UnixMs};
 use tidings_store::{Campaign, CampaignId, CampaignList, Route, Workspace, WorkspaceRow};
 
 use super::draft::{address, content_of};
+use super::signing_check::signing_check;
 use crate::problem::WebResult;
 
 /// A finding with the way to mend it.
@@ -58,6 +59,7 @@ impl Readiness {
         let fields: BTreeSet<String> = data.attribute_names().await?.into_iter().collect();
         let draft = content_of(campaign, &workspace, &lists);
         let mut checks = own_checks(id, &lists, &audience, route.as_ref());
+        checks.extend(signing_check(&draft.from_email, &data.signing_domains().await?, route.as_ref()));
         checks.extend(preflight(&draft, &fields).into_iter().map(|finding| with_fix(id, finding)));
         checks.sort_by_key(|c| c.level);
         Ok(Self { lists, workspace, route, audience, checks })

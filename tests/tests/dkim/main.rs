@@ -1,0 +1,91 @@
+//! From the keys of a workspace to the messages at a receiver: signed by what stands in DNS and by nothing else, good before judges that
+//! are not ours, through a change of keys in the middle of a campaign.
+
+mod judges;
+mod world;
+
+use judges::{dkimpy, opendkim};
+use tidings_domain::{DkimAlgorithm, covers};
+use world::World;
+
+const BOTH: &[DkimAlgorithm] = &[DkimAlgorithm::Rsa2048, DkimAlgorithm::Ed25519];
+
+/// `d=` of each signature, in order.
+fn signers(message: &[u8]) -> Vec<String> {
+    tags(message, "d")
+}
+
+fn tags(message: &[u8], tag: &str) -> Vec<String> {
+    let text = String::from_utf8_lossy(message).replace("\r\n\t", " ");
+    let head = text.split("\r\n\r\n").next().unwrap_or_default().to_owned();
+    let fields = head.lines().filter(|line| line.starts_with("DKIM-Signature:"));
+    let value = |field: &str| {
+        let pieces = field.trim_start_matches("DKIM-Signature:").split(';');
+        pieces
+            .filter_map(|piece| piece.trim().split_once('='))
+            .find(|(name, _)| *name == tag)
+            .map(|(_, v)| v.to_owned())
+    };
+    fields.filter_map(|field| value(field)).collect()
+}
+
+#[tokio::test]
+async fn every_copy_is_good_before_independent_judges_and_aligned() {
+    let mut world = World::new(BOTH).await;
+    world.look(&["r", "e"]).await;
+    let messages = world.send("letters@news.shop.example", 6).await;
+    assert_eq!(messages.len(), 6);
+    for message in &messages {
+        assert_eq!(signers(&message.data), ["shop.example", "shop.example"]);
+        assert!(covers("shop.example", "news.shop.example"), "relaxed alignment (RFC 7489 §3.1.1)");
+        assert!(
+            message.mail_from.contains("@news.shop.example"),
+            "the return path is aligned too: {}",
+            message.mail_from
+        );
+        let zone = world.published(&["r", "e"]).await;
+        assert_eq!(dkimpy(&message.data, &zone), vec![true, true]);
+        assert!(opendkim(&message.data, &zone));
+        let changed = String::from_utf8_lossy(&message.data).replacen("spring", "Spring", 1).into_bytes();
+        assert_ne!(changed, message.data);
+        assert_eq!(dkimpy(&changed, &zone), vec![false, false]);
+        assert!(!opendkim(&changed, &zone));
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_published_signs_nothing_and_what_is_gone_stops_the_campaign() {
+    let mut world = World::new(BOTH).await;
+    world.look(&[]).await;
+    let unsigned = world.send("letters@shop.example", 2).await;
+    assert!(unsigned.iter().all(|message| signers(&message.data).is_empty()));
+
+    world.look(&["r"]).await;
+    let signed = world.send("letters@shop.example", 2).await;
+    assert!(signed.iter().all(|message| tags(&message.data, "a") == ["rsa-sha256"]));
+    let elsewhere = world.send("letters@other.example", 2).await;
+    assert!(elsewhere.iter().all(|message| signers(&message.data).is_empty()), "never in another's name");
+
+    world.look(&[]).await;
+    let reason = world.send_until_paused("letters@shop.example", 2).await;
+    assert!(reason.contains("No DKIM key of shop.example stands in DNS"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_change_of_keys_in_the_middle_of_a_campaign_breaks_no_signature() {
+    let mut world = World::new(&[DkimAlgorithm::Rsa2048]).await;
+    world.look(&["r"]).await;
+    let before = world.send("letters@shop.example", 3).await;
+    world.prepare(DkimAlgorithm::Rsa2048, "r2").await;
+    let waiting = world.send("letters@shop.example", 3).await;
+    world.look(&["r", "r2"]).await;
+    let after = world.send("letters@shop.example", 3).await;
+    // All three are verified late, when both records stand in DNS.
+    let zone = world.published(&["r", "r2"]).await;
+    for (messages, selector) in [(&before, "r"), (&waiting, "r"), (&after, "r2")] {
+        for message in messages {
+            assert_eq!(tags(&message.data, "s"), [selector]);
+            assert_eq!(dkimpy(&message.data, &zone), vec![true]);
+        }
+    }
+}
