@@ -5,11 +5,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tidings_domain::{Phase, ProviderEntry, ProviderTable, Reply, ReplyRule, UnixMs};
+use tidings_bounce::ProviderBook;
+use tidings_delivery::{Resolver, ResolverOptions};
+use tidings_domain::{PaceAct, Phase, ProviderEntry, ProviderTable, Reply, ReplyRule, Shared, UnixMs};
 use tidings_queue::{Job, Knob, Lanes, Limits, Queue, QueueOptions, Scope, Settle, Shard, Signal};
-use tidings_store::{ProviderNote, Store, StoreOptions};
+use tidings_store::{PaceCommand, PaceOf, ProviderNote, Store, StoreOptions};
 use tidings_testing::TestDatabase;
-use tidings_worker::{BookKeeper, Looping};
+use tidings_worker::{BookKeeper, Dispatcher, DispatcherOptions, Looping, now};
 
 fn note() -> ProviderNote {
     ProviderNote { by: "Ana".into(), undoes: None, now: UnixMs(1) }
@@ -147,4 +149,45 @@ async fn a_hold_delays_the_queue_and_sending_climbs_from_the_turned_rate() {
     assert!(first_minute > 0.0 && first_minute <= RATE / 2.0 * 60.0 + 5.0, "{first_minute} in the first minute");
     let second_minute = taken(&queue, Duration::from_secs(60)).await as f64;
     assert!(second_minute > first_minute && second_minute < RATE * 50.0, "{second_minute} in the second");
+}
+
+#[tokio::test]
+async fn an_operators_hold_and_lift_reach_the_queue_and_are_on_record() {
+    for database in TestDatabase::each() {
+        let store = Store::open(database.url(), StoreOptions::default()).await.unwrap();
+        let queue = Queue::embedded(QueueOptions::default());
+        let book = Shared::new(ProviderBook::builtin());
+        let nameservers = vec!["127.0.0.1:1".parse().unwrap()];
+        let options = ResolverOptions { nameservers, ..ResolverOptions::default() };
+        let resolver = Resolver::new(options, std::sync::Arc::clone(book.current().base())).unwrap();
+        let mut dispatcher =
+            Dispatcher::new(store.clone(), queue.clone(), resolver, book.clone(), DispatcherOptions::default());
+        let shard = Shard::new(2, "google@3");
+        let held = async || queue.snapshot().await.shards.iter().find(|s| s.shard.name == shard.name)?.hold.clone();
+        queue
+            .signal(&shard, Signal { scope: Scope::Destination, knob: Some(Knob::Rate), hold: None, why: "421".into() })
+            .await;
+        let of = || PaceOf { provider: "google".into(), route: None, stream: String::new() };
+        let until = PaceCommand::HoldUntil(now().plus(Duration::from_secs(3600)));
+        store.order_pace(of(), until, "Ana", "they asked", now()).await.unwrap();
+        dispatcher.step().await.unwrap();
+        let hold = held().await.expect("is held");
+        assert!(
+            hold.why.contains("Held by Ana: they asked") && hold.remaining > Duration::from_secs(3_500),
+            "{hold:?}"
+        );
+        dispatcher.step().await.unwrap();
+        let acts = store.pace_events(Some("google"), 10).await.unwrap();
+        assert_eq!(
+            acts.iter().map(|event| (event.act, event.by.as_str())).collect::<Vec<_>>(),
+            [(PaceAct::Hold, "Ana")]
+        );
+
+        store.order_pace(of(), PaceCommand::Lift, "Ben", "", now()).await.unwrap();
+        dispatcher.step().await.unwrap();
+        assert!(held().await.is_none(), "on every route");
+        assert!(queue.snapshot().await.shards.iter().all(|s| s.reduced.is_empty()), "knobs are back");
+        let last = &store.pace_events(Some("google"), 10).await.unwrap()[0];
+        assert!(last.by == "Ben" || last.act == PaceAct::Up, "{last:?}");
+    }
 }

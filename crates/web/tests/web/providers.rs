@@ -137,6 +137,15 @@ async fn a_block_stands_on_home_with_the_way_out() {
         assert!(page.contains("Proofpoint blocks our mail"), "{path}: {page}");
         assert!(page.contains("href=\"https://ipcheck.example/?ip=192.0.2.1\""), "{path}");
     }
+    browser.get("/providers/proofpoint").await;
+    let hold = [("minutes", "90"), ("reason", "asked their postmaster"), ("route", "")];
+    assert_eq!(browser.post("/providers/proofpoint/hold", &hold).await.location(), "/providers/proofpoint");
+    browser.post("/providers/proofpoint/hold", &[("minutes", "0"), ("reason", "x")]).await;
+    let standing = site.state.store.standing_pace_holds(now).await.expect("reads");
+    assert_eq!((standing.len(), standing[0].by.as_str()), (1, "Ana Silva"));
+    assert!(browser.get("/providers/proofpoint").await.text().contains("asked their postmaster"));
+    browser.post("/providers/proofpoint/lift", &[("route", "")]).await;
+    assert!(site.state.store.standing_pace_holds(now).await.expect("reads").is_empty());
     let page = browser.get("/providers/proofpoint").await.text();
     assert!(page.contains("Rate down from 2/s to 1/s, held until"), "{page}");
 }

@@ -4,6 +4,7 @@
 //! repeated, idempotent work. The queue is told afterwards: losing it loses nothing.
 
 mod chores;
+mod orders;
 mod pace;
 mod providers;
 mod shards;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::leadership::{Leadership, Standing};
 use crate::{DispatcherMetrics, Looping, Step, now, run_until_stopped};
 use chores::Chores;
+use orders::Orders;
 use pace::PaceKeeper;
 use providers::Providers;
 use shards::Shards;
@@ -77,6 +79,7 @@ pub struct Dispatcher {
     providers: Providers,
     shards: Shards,
     pace: PaceKeeper,
+    orders: Orders,
     options: DispatcherOptions,
     /// What the queue was last told of each campaign.
     paused: HashMap<CampaignId, bool>,
@@ -107,6 +110,7 @@ impl Dispatcher {
         let shards = Shards::new(store.clone(), queue.clone(), book);
         let leadership = options.stands_as.clone().map(|name| Leadership::of("dispatcher", store.clone(), name));
         let pace = PaceKeeper::new(store.clone(), queue.clone());
+        let orders = Orders::new(store.clone(), queue.clone());
         let strays = Strays::new(store.clone(), queue.clone());
         let chores = Chores::new(store.clone(), options.keep_months);
         Self {
@@ -115,6 +119,7 @@ impl Dispatcher {
             providers,
             shards,
             pace,
+            orders,
             options,
             paused: HashMap::new(),
             leadership,
@@ -346,6 +351,7 @@ impl Dispatcher {
         }
         self.send_unsent().await?;
         self.shards.keep_up().await?;
+        self.orders.keep_up().await?;
         let campaigns = self.store.active_campaigns().await.context("reading the active campaigns")?;
         self.tell_pauses(&campaigns).await;
         if self.leadership.is_some() {
@@ -364,6 +370,7 @@ impl Dispatcher {
             Err(error) => tracing::warn!(%error, "the ledger's chores wait"),
         }
         self.watch().await?;
+        self.orders.meet(&self.shards.take_met()).await?;
         self.pace.keep_up().await?;
         Ok(if busy { Step::DidWork } else { Step::Idle })
     }

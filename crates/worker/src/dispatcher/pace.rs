@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tidings_domain::{PaceAct, UnixMs};
-use tidings_queue::{Queue, ShardStatus};
+use tidings_queue::{PastTurn, Queue};
 use tidings_store::{NewPaceEvent, PaceOf, Store};
 
 use crate::now;
@@ -26,8 +26,8 @@ pub struct PaceKeeper {
     looked: Option<Instant>,
     pruned: Option<Instant>,
     began: UnixMs,
-    /// The last turn of each destination that is written down.
-    told: HashMap<Arc<str>, UnixMs>,
+    /// The last turn of each destination, and of each sending domain there, that is written down.
+    told: HashMap<(Arc<str>, String), UnixMs>,
 }
 
 impl PaceKeeper {
@@ -41,10 +41,14 @@ impl PaceKeeper {
             return Ok(());
         }
         let seen = self.queue.snapshot().await;
-        for shard in &seen.shards {
-            self.note_raises(shard).await?;
+        for status in &seen.shards {
+            let name = &status.shard.name;
+            self.note_raises((Arc::clone(name), String::new()), &status.history).await?;
+            for stream in &status.streams {
+                self.note_raises((Arc::clone(name), stream.stream.clone()), &stream.history).await?;
+            }
         }
-        self.told.retain(|name, _| seen.shards.iter().any(|shard| shard.shard.name == *name));
+        self.told.retain(|(name, _), _| seen.shards.iter().any(|status| status.shard.name == *name));
         self.store.end_past_holds(now()).await?;
         if self.pruned.is_none_or(|at| at.elapsed() >= PRUNE_EVERY) {
             self.store.prune_pace_events(now()).await?;
@@ -55,21 +59,20 @@ impl PaceKeeper {
     }
 
     /// The queue tells the latest turn first. All lanes of a destination share its history.
-    async fn note_raises(&mut self, shard: &ShardStatus) -> anyhow::Result<()> {
+    async fn note_raises(&mut self, of: (Arc<str>, String), history: &[PastTurn]) -> anyhow::Result<()> {
         let at = now();
-        let name = Arc::clone(&shard.shard.name);
         // Of what was before this process led, the leader of then has written what it saw.
-        let mut last = self.told.get(&name).copied().unwrap_or(self.began);
-        for past in shard.history.iter().rev() {
+        let mut last = self.told.get(&of).copied().unwrap_or(self.began);
+        for past in history.iter().rev() {
             let when = UnixMs(at.0 - i64::try_from(past.ago.as_millis()).unwrap_or(i64::MAX));
             if when.0 <= last.0 + SAME_TURN_MS {
                 continue;
             }
             last = when;
             if past.turn.to > past.turn.from {
-                let (provider, route) = destination(&name);
+                let (provider, route) = destination(&of.0);
                 let event = NewPaceEvent {
-                    of: PaceOf { provider: provider.to_owned(), route, stream: String::new() },
+                    of: PaceOf { provider: provider.to_owned(), route, stream: of.1.clone() },
                     act: PaceAct::Up,
                     turn: Some((knob_word(past.turn.knob), past.turn.from, past.turn.to)),
                     until: None,
@@ -82,7 +85,7 @@ impl PaceKeeper {
                 self.store.note_pace(event, when).await?;
             }
         }
-        self.told.insert(name, last);
+        self.told.insert(of, last);
         Ok(())
     }
 }

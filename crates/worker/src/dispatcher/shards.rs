@@ -22,13 +22,15 @@ pub struct Shards {
     table: Arc<ProviderTable>,
     /// Destinations whose limits the queue knows.
     limited: HashSet<Arc<str>>,
+    /// Those that were told them since they were asked for.
+    met: Vec<Shard>,
     streams: HashMap<CampaignId, Arc<str>>,
 }
 
 impl Shards {
     pub fn new(store: Store, queue: Queue, book: Shared<ProviderBook>) -> Self {
         let table = Arc::clone(&book.current().table);
-        Self { store, queue, book, table, limited: HashSet::new(), streams: HashMap::new() }
+        Self { store, queue, book, table, limited: HashSet::new(), met: Vec::new(), streams: HashMap::new() }
     }
 
     /// Tells the queue all limits anew.
@@ -48,6 +50,11 @@ impl Shards {
             self.limit(&status.shard).await?;
         }
         Ok(())
+    }
+
+    /// Destinations that were told their limits since the last call.
+    pub fn take_met(&mut self) -> Vec<Shard> {
+        std::mem::take(&mut self.met)
     }
 
     pub async fn push(&mut self, jobs: &[QueuedJob]) -> anyhow::Result<()> {
@@ -106,6 +113,7 @@ impl Shards {
         };
         self.queue.set_limits(shard, limits).await;
         self.limited.insert(Arc::clone(&shard.name));
+        self.met.push(Shard::new(shard.lane, Arc::clone(&shard.name)));
         Ok(())
     }
 

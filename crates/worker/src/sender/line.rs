@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tidings_delivery::{Connection, Envelope, Offer};
-use tidings_domain::{Attempt, DeliveryKind, Outcome, Peer, Phase, Problem};
+use tidings_domain::{Attempt, DeliveryKind, Outcome, PaceKey, Peer, Phase, Problem};
 use tidings_queue::{Grant, Job, LeaseState, More, Scope, Settle, Signal};
 use tidings_store::{DeliveryId, Intent, IntentAnswer, OutcomeRecord, Work};
 use tokio::time::Instant;
@@ -41,15 +41,26 @@ struct Line<'a> {
     peer: Option<Peer>,
     /// The lease ran out under us: what is in flight ends, nothing new begins.
     is_lost: &'a AtomicBool,
-    /// The peer asked to be left alone: the jobs still in hand go back, instead of each finding out by itself.
+    /// The peer asked to be left alone, or nobody answers.
     is_held: bool,
+    /// The jobs of this claim that are still in hand go back, instead of each finding out by itself.
+    gives_back: bool,
 }
 
 /// Works the grant off and closes it, showing life all the while: one reply may take ten minutes.
 pub async fn serve(context: &Arc<SenderContext>, mut grant: Grant, stop: &CancellationToken) {
     let jobs = std::mem::take(&mut grant.jobs);
     let is_lost = AtomicBool::new(false);
-    let line = Line { context, grant: &grant, stop, open: None, peer: None, is_lost: &is_lost, is_held: false };
+    let line = Line {
+        context,
+        grant: &grant,
+        stop,
+        open: None,
+        peer: None,
+        is_lost: &is_lost,
+        is_held: false,
+        gives_back: false,
+    };
     tokio::select! {
         () = line.run(jobs) => {}
         () = show_life(context, &grant, &is_lost) => {}
@@ -113,6 +124,7 @@ impl Line<'_> {
         };
         let work: Arc<[Work]> = work.into();
         let mut ahead = Ahead::of(Arc::clone(self.context), Arc::clone(&work));
+        self.gives_back = self.is_held;
         let mut settled = Vec::with_capacity(jobs.len());
         for job in jobs {
             if self.is_lost.load(Ordering::Relaxed) {
@@ -121,7 +133,7 @@ impl Line<'_> {
             // A row that moved on since its job was made needs no attempt.
             let found = work.iter().find(|w| w.delivery.0 == job.delivery && w.attempt == job.attempt);
             let settle = match found {
-                Some(_) if self.is_held || self.stop.is_cancelled() => Settle::Release,
+                Some(_) if self.gives_back || self.stop.is_cancelled() => Settle::Release,
                 Some(work) => self.deliver(work, &mut ahead).await,
                 None => Settle::Done,
             };
@@ -177,7 +189,8 @@ impl Line<'_> {
         {
             let why =
                 judgement.record.as_ref().and_then(|r| r.reply.as_ref()).map_or_else(String::new, |r| r.text.clone());
-            self.is_held |= verdict.hold.is_some();
+            self.gives_back |= verdict.hold.is_some();
+            self.is_held |= verdict.hold.is_some() && verdict.key != PaceKey::SendingDomain;
             pace::obey(self.context, &self.grant.shard, work, verdict, &why).await;
         }
         let Some(record) = judgement.record else { return Settle::Release };
@@ -308,6 +321,7 @@ impl Line<'_> {
         if let Outcome::Broken { phase: Phase::Connect | Phase::Greeting, detail, .. } = outcome {
             let rest = REST_AFTER_FAILED_CONNECT.min(self.context.options.longest_hold);
             self.is_held = true;
+            self.gives_back = true;
             let signal = Signal { scope: Scope::Destination, knob: None, hold: Some(rest), why: detail.clone() };
             self.context.queue.signal(&self.grant.shard, signal).await;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tidings_bounce::link_in;
-use tidings_queue::{ShardStatus, Snapshot};
+use tidings_queue::{ShardStatus, Snapshot, StreamStatus};
 use tidings_store::PaceEvent;
 
 use crate::page::Page;
@@ -16,6 +16,8 @@ pub(super) struct Standing {
     pub destination: String,
     /// The route's number; `None`: by no route of its own.
     pub route: Option<i64>,
+    /// A sending domain that is held or slowed by itself; empty: all mail.
+    pub stream: String,
     pub tone: &'static str,
     pub state: &'static str,
     pub why: String,
@@ -33,7 +35,12 @@ pub(super) struct Standing {
 pub(super) fn standings(provider: &str, seen: &Snapshot, page: &Page) -> Vec<Standing> {
     let mut told = BTreeSet::new();
     let ours = seen.shards.iter().filter(|shard| provider_of(&shard.shard.name) == provider);
-    ours.filter(|shard| told.insert(shard.shard.name.to_string())).map(|shard| standing(shard, page)).collect()
+    let ours = ours.filter(|shard| told.insert(shard.shard.name.to_string()));
+    let with_streams = |shard: &ShardStatus| {
+        let streams = shard.streams.iter().map(|stream| of_stream(shard, stream, page));
+        std::iter::once(standing(shard, page)).chain(streams).collect::<Vec<_>>()
+    };
+    ours.flat_map(with_streams).collect()
 }
 
 fn standing(shard: &ShardStatus, page: &Page) -> Standing {
@@ -47,6 +54,7 @@ fn standing(shard: &ShardStatus, page: &Page) -> Standing {
     Standing {
         destination: shard.shard.name.to_string(),
         route: route_of(&shard.shard.name),
+        stream: String::new(),
         tone,
         state,
         why,
@@ -57,6 +65,32 @@ fn standing(shard: &ShardStatus, page: &Page) -> Standing {
         reduced: shard.reduced.iter().map(queues::reduced).collect(),
         is_held: shard.hold.is_some(),
         is_slowed: !shard.reduced.is_empty(),
+    }
+}
+
+/// A sending domain within it.
+fn of_stream(shard: &ShardStatus, stream: &StreamStatus, page: &Page) -> Standing {
+    let reply = stream.hold.as_ref().map(|hold| hold.why.clone()).unwrap_or_default();
+    let (state, why) = match &stream.hold {
+        Some(hold) => {
+            let until = page.clock(page.now.plus(hold.remaining));
+            ("Held", format!("Its mail waits until {until}; all other mail goes on. It said:"))
+        }
+        None => ("Slowed down", "Its mail goes slower than all other mail.".to_owned()),
+    };
+    Standing {
+        stream: stream.stream.clone(),
+        tone: "warn",
+        state,
+        why,
+        link: link_in(&reply).map(str::to_owned),
+        reply,
+        rate: rate::per_second(stream.rate.now),
+        connections: "–".to_owned(),
+        reduced: stream.reduced.iter().map(queues::reduced).collect(),
+        is_held: stream.hold.is_some(),
+        is_slowed: !stream.reduced.is_empty(),
+        ..standing(shard, page)
     }
 }
 
