@@ -19,6 +19,7 @@ pub struct Shard {
     /// 0 transactional, 1 automation, 2 bulk: the lowest is served first. Higher numbers are served as 2.
     pub lane: u8,
     /// `<provider>@<route id>`, `relay:<route id>`, or a provider's name alone. All lanes of a name share one budget.
+    /// It has no `#` and does not begin with `@`: so the budgets of streams and routes are told apart.
     pub name: Arc<str>,
     /// The sending domain of the jobs; empty for none. Jobs of all streams share the shard's budget and connections,
     /// and each stream may be held or slowed by itself. A campaign has one stream: that of its last push. In what the

@@ -2,7 +2,8 @@
 //!
 //! # Where things lie
 //!
-//! Destinations are divided into a fixed number of *partitions* by a hash of their name. All keys of a partition begin
+//! Destinations are divided into a fixed number of *partitions* by a hash of the part of their name that names the route,
+//! so that one call can charge a destination's budget and its route's. All keys of a partition begin
 //! with `{<prefix>:q<n>}`, so that they lie in one hash slot and one call may use any of them, on a cluster too. Inside
 //! a partition everything is as in the embedded engine, and so are the names: the functions in `lua/` are its twin.
 //! A single server has one partition, and therefore exactly one order over all destinations. A cluster has several:

@@ -70,10 +70,10 @@ fn limit_words(limits: ProviderLimits) -> String {
 fn print_rules(book: &ProviderBook, name: &str) {
     let own: Vec<&ReplyRule> = book.rules.own().collect();
     let is_own = |rule: &ReplyRule| own.iter().any(|own| own.name == rule.name);
-    let rules: Vec<Vec<String>> = own
-        .iter()
-        .copied()
-        .chain(builtin_rules())
+    let mut all = own.clone();
+    builtin_rules().for_each(|rule| all.push(rule));
+    let rules: Vec<Vec<String>> = all
+        .into_iter()
         .filter(|rule| rule.provider.iter().any(|provider| provider == name))
         .map(|rule| {
             let hold = rule.hold_minutes.map_or_else(String::new, |minutes| format!("{minutes} min"));
