@@ -58,6 +58,12 @@ async fn a_running_server_is_looked_at_from_beside_it() {
     assert!(done && text.contains("0 to be taken out"), "{text}");
     let (done, text) = run(&["queue", "retry", "--campaign", "7"], &here).await;
     assert!(!done && text.contains("no such campaign"), "{text}");
+    let (done, text) = run(&["queue", "dead", "ls"], &here).await;
+    assert!(!done && text.contains("no workspace yet"), "{text}");
+    let (done, text) = run(&["queue", "why"], &here).await;
+    assert!(!done && text.contains("--campaign, --provider or --id"), "{text}");
+    let (done, text) = run(&["queue", "why", "--provider", "google", "--json"], &here).await;
+    assert!(done && text.contains("\"queued\": 0") && text.contains("\"reasons\": []"), "{text}");
     let (done, text) = run(&["migrate", "--check"], &here).await;
     assert!(done && text.contains("at this version"), "{text}");
     let (_, text) = run(&["doctor", "--deep"], &here).await;

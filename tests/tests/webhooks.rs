@@ -94,6 +94,7 @@ async fn accept(store: &Store, jobs: &[QueuedJob]) {
         attempt: job.attempt,
         settled: Settled::Accepted,
         reason: None,
+        meaning: None,
         reply: Some(ReplyRecord::of(&Reply::from_text("250 ok", 0), String::new())),
         route: None,
         protection: None,

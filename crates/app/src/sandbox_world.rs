@@ -79,6 +79,7 @@ pub fn campaign() -> scene::CampaignPlan {
         reply_to: String::new(),
         subject: "{{ first_name | default(\"Hello\") }}, the autumn letter is here".to_owned(),
         preview_text: "What we made for you in {{ city | default(\"your town\") }}".to_owned(),
+        ..CampaignDetails::default()
     };
     scene::CampaignPlan { details, html: CAMPAIGN_HTML.to_owned(), track: true }
 }

@@ -23,6 +23,7 @@ mod patterns;
 mod problem;
 mod provider_book;
 mod report;
+mod retry_after;
 mod rules;
 pub mod webhook;
 
@@ -35,3 +36,4 @@ pub use normalise::normalise;
 pub use problem::classify_problem;
 pub use provider_book::ProviderBook;
 pub use report::{Claim, Feedback, Report, ReportedRecipient, Ties, read};
+pub use retry_after::{LONGEST as LONGEST_RETRY_AFTER, SHORTEST as SHORTEST_RETRY_AFTER, retry_after};

@@ -120,6 +120,8 @@ words! {
         Blocklist = "blocklist",
         /// The subscriber was deleted between launch and attempt.
         Deleted = "deleted",
+        /// The campaign's deadline passed before the first attempt.
+        Deadline = "deadline",
     }
 }
 

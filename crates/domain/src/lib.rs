@@ -8,6 +8,7 @@ mod audience;
 mod bounce_rules;
 mod campaign;
 mod content_windows;
+mod deadline;
 mod delivery;
 mod held;
 mod import;
@@ -30,6 +31,7 @@ mod suppression;
 mod suppression_entry;
 mod time;
 mod transport;
+mod unsent;
 mod verdict;
 mod windows;
 mod word;
@@ -44,6 +46,7 @@ pub use content_windows::{
     CONTENT_REFUSALS_PERCENT, CONTENT_WINDOW_MESSAGES, ContentAlarm, ContentSums, ContentWindows,
     FEWEST_CONTENT_REFUSALS,
 };
+pub use deadline::Deadline;
 pub use delivery::{DeliveryKind, DeliveryState, SkipReason};
 pub use held::{HELD_MS, held_until_released, hold};
 pub use import::{ColumnTarget, ImportState, ImportTransition, RejectKind};
@@ -58,7 +61,7 @@ pub use relay::RelayPreset;
 pub use reply::{EnhancedCode, Reply, ReplyClass};
 pub use reply_rule::ReplyRule;
 pub use report::{FeedbackType, ReportKind, ReportedAction, Service};
-pub use retry::{RetryPolicy, RetryVerdict};
+pub use retry::{Asked, RetryPolicy, RetryVerdict, Tries};
 pub use route::{RouteKind, RouteTls, SubscriptionStatus};
 pub use sending::{
     DMARC_SUGGESTION, DkimAlgorithm, DkimKeyState, DomainNameError, Judged, ROTATION_DUE, ROTATION_OVERLAP, RecordKind,
@@ -70,6 +73,7 @@ pub use suppression::{SubscriberStatus, SuppressionKind, SuppressionReason};
 pub use suppression_entry::{EntryError, SuppressionEntry};
 pub use time::UnixMs;
 pub use transport::{Protection, TlsDemand, TlsPolicyType, TlsResult, TlsUse, TlsVersion};
+pub use unsent::{Unsent, UnsentAct};
 pub use verdict::{BounceClass, Consequence, Knob, PaceKey, Verdict};
 pub use windows::{Alarm, Sums, WINDOW_MESSAGES, Windows};
 pub use word::{UnknownWord, Word};

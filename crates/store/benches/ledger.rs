@@ -80,6 +80,7 @@ fn accepted(job: &QueuedJob) -> OutcomeRecord {
         attempt: job.attempt,
         settled: Settled::Accepted,
         reason: None,
+        meaning: None,
         reply: Some(ReplyRecord {
             code: Some(250),
             enhanced: Some("2.0.0".into()),

@@ -183,6 +183,7 @@ fn samples(conn: &mut AnyConn, id: CampaignId) -> StoreResult<Vec<(BounceClass, 
     let rows: Vec<(String, String, String, i64)> = reply_groups::table
         .inner_join(providers::table.on(providers::id.eq(reply_groups::provider_id)))
         .filter(reply_groups::campaign_id.eq(id.0))
+        .filter(reply_groups::n.gt(0))
         .order((reply_groups::n.desc(), reply_groups::last_at_ms.desc()))
         .limit(SAMPLED_GROUPS)
         .select((reply_groups::class, providers::name, reply_groups::sample, reply_groups::n))

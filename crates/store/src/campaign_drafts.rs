@@ -2,7 +2,7 @@
 
 use diesel::dsl::{And, Eq};
 use diesel::prelude::*;
-use tidings_domain::{CampaignState, UnixMs, Word};
+use tidings_domain::{CampaignState, Deadline, UnixMs, Word};
 
 use crate::campaigns::{EXCLUDE, INCLUDE};
 use crate::connection::on;
@@ -19,7 +19,7 @@ pub struct NewCampaign {
     pub content: CampaignBody,
 }
 
-/// Name, sender and subject.
+/// Name, sender, subject, and when it gives up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CampaignDetails {
     pub name: String,
@@ -28,6 +28,16 @@ pub struct CampaignDetails {
     pub reply_to: String,
     pub subject: String,
     pub preview_text: String,
+    pub deadline: Deadline,
+}
+
+/// The two columns of a deadline: hours, and an instant.
+fn deadline_columns(deadline: Deadline) -> (Option<i32>, Option<i64>) {
+    match deadline {
+        Deadline::None => (None, None),
+        Deadline::Hours(hours) => (i32::try_from(hours).ok(), None),
+        Deadline::At(at) => (None, Some(at.0)),
+    }
 }
 
 /// The two parts and what is tracked.
@@ -99,7 +109,10 @@ impl Workspace {
     ) -> StoreResult<Edited> {
         let by = by.to_owned();
         self.write(move |conn, ws| {
+            let (hours, at) = deadline_columns(details.deadline);
             let changed = (
+                campaigns::deadline_hours.eq(hours),
+                campaigns::deadline_at_ms.eq(at),
                 campaigns::name.eq(&details.name),
                 campaigns::from_name.eq(&details.from_name),
                 campaigns::from_email.eq(&details.from_email),
@@ -255,6 +268,8 @@ fn copy_of(original: Campaign) -> NewCampaign {
             reply_to: content.reply_to,
             subject: head.subject,
             preview_text: content.preview_text,
+            // An instant was meant for the original.
+            deadline: head.deadline_hours.map_or(Deadline::None, |hours| Deadline::Hours(hours.unsigned_abs())),
         },
         content: CampaignBody {
             html: content.html,
@@ -268,6 +283,7 @@ fn copy_of(original: Campaign) -> NewCampaign {
 
 fn insert(conn: &mut AnyConn, ws: WorkspaceId, new: &NewCampaign, by: &str, now: UnixMs) -> StoreResult<CampaignId> {
     let NewCampaign { details, content } = new;
+    let (hours, at) = deadline_columns(details.deadline);
     let id = diesel::insert_into(campaigns::table)
         .values((
             (
@@ -278,6 +294,8 @@ fn insert(conn: &mut AnyConn, ws: WorkspaceId, new: &NewCampaign, by: &str, now:
                 campaigns::reply_to.eq(&details.reply_to),
                 campaigns::subject.eq(&details.subject),
                 campaigns::preview_text.eq(&details.preview_text),
+                campaigns::deadline_hours.eq(hours),
+                campaigns::deadline_at_ms.eq(at),
             ),
             (
                 campaigns::html.eq(&content.html),

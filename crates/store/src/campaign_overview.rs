@@ -258,6 +258,7 @@ fn groups(conn: &mut AnyConn, id: CampaignId) -> StoreResult<Vec<ReplyGroup>> {
     Ok(reply_groups::table
         .inner_join(providers::table.on(providers::id.eq(reply_groups::provider_id)))
         .filter(reply_groups::campaign_id.eq(id.0))
+        .filter(reply_groups::n.gt(0))
         .order((reply_groups::n.desc(), reply_groups::last_at_ms.desc()))
         .limit(GROUP_ROWS)
         .select((

@@ -6,7 +6,7 @@ use diesel::define_sql_function;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
-use tidings_domain::{CampaignState, DeliveryState, UnixMs, Word};
+use tidings_domain::{CampaignState, Deadline, DeliveryState, UnixMs, Word};
 
 use crate::schema::{attempts, campaign_lists, campaigns, deliveries, delivery_counts};
 use crate::words::{Code, Db};
@@ -40,6 +40,21 @@ pub struct CampaignHead {
     pub sending_at_ms: Option<i64>,
     pub done_at_ms: Option<i64>,
     pub cancelled_at_ms: Option<i64>,
+    /// As the draft says it; see [`CampaignHead::deadline`].
+    pub deadline_hours: Option<i32>,
+    pub deadline_at_ms: Option<i64>,
+}
+
+impl CampaignHead {
+    /// When it gives up. Launched, it is an instant.
+    #[must_use]
+    pub fn deadline(&self) -> Deadline {
+        match (self.state, self.deadline_hours, self.deadline_at_ms) {
+            (CampaignState::Draft, Some(hours), _) => Deadline::Hours(hours.unsigned_abs()),
+            (_, _, Some(at)) => Deadline::At(UnixMs(at)),
+            _ => Deadline::None,
+        }
+    }
 }
 
 /// What the editor works on.

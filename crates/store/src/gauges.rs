@@ -55,6 +55,19 @@ pub struct LeaseHolder {
 }
 
 impl Store {
+    /// The rows of one provider in all campaigns under way, by state.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn provider_left(&self, provider: &str) -> StoreResult<BTreeMap<DeliveryState, i64>> {
+        let binds = [Bind::Text(provider.to_owned())];
+        self.read(move |conn| {
+            let rows: Vec<(Code<DeliveryState>, i64)> = on!(conn, |c| Fixed::<ProviderLeft>::new(binds).load(c))?;
+            Ok(rows.into_iter().map(|(state, n)| (state.0, n)).collect())
+        })
+        .await
+    }
+
     /// # Errors
     /// The database cannot be read.
     pub async fn gauges(&self, now: UnixMs) -> StoreResult<Gauges> {
@@ -181,3 +194,7 @@ fixed_sql!(
         " AND q.id >= COALESCE(f.ledger_month, 0) << 40 AND q.id < (COALESCE(f.ledger_month, 0) + 1) << 40",
         " AND r.id >= o.month << 40 AND r.id < (o.month + 1) << 40")
 );
+
+fixed_sql!(ProviderLeft -> (diesel::sql_types::SmallInt, BigInt),
+    "SELECT d.state, CAST(SUM(d.n) AS BIGINT) FROM delivery_counts d JOIN campaigns c ON c.id = d.campaign_id \
+     JOIN providers p ON p.id = d.provider_id WHERE c.state IN ('queuing', 'queued', 'sending') AND p.name = ? GROUP BY d.state");

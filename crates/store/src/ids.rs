@@ -31,6 +31,8 @@ ids! {
     CampaignId,
     RevisionId,
     DeliveryId,
+    ReplyGroupId,
+    QueueOrderId,
     ReportId,
     WebhookId,
     SendingDomainId,

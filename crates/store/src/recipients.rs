@@ -9,9 +9,9 @@ use tidings_domain::{DeliveryState, EmailAddress, Protection, UnixMs, held_until
 
 use crate::campaigns::{contains_pattern, lower};
 use crate::ledger::months::{Rows, in_month_of};
-use crate::schema::{attempts, deliveries, engagements, fanouts, providers, subscribers};
+use crate::schema::{attempts, deliveries, engagements, fanouts, providers, routes, subscribers};
 use crate::words::Code;
-use crate::{AnyConn, CampaignId, DeliveryId, ProviderId, StoreResult, SubscriberId, Workspace, WorkspaceId};
+use crate::{AnyConn, CampaignId, DeliveryId, ProviderId, RouteId, StoreResult, SubscriberId, Workspace, WorkspaceId};
 
 /// One recipient of a campaign, or of a test message.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -35,6 +35,8 @@ pub struct Person {
     /// The peer's last reply, every line of it.
     pub reply: Option<String>,
     tls: Option<i16>,
+    /// By which its last attempt went.
+    pub route_id: Option<RouteId>,
 }
 
 impl Person {
@@ -57,7 +59,7 @@ impl Person {
     }
 }
 
-/// One attempt that did not end in acceptance.
+/// An attempt: each that was not accepted, and the accepted last one where others came before it.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = attempts)]
 pub struct AttemptRow {
@@ -68,8 +70,14 @@ pub struct AttemptRow {
     pub ip: String,
     pub tls: String,
     pub phase: String,
+    /// A bounce class, or [`crate::ACCEPTED`].
     pub class: String,
     pub reply: String,
+    pub route_id: Option<RouteId>,
+    /// Attempts that cost no number share a row: how many they were.
+    pub times: i32,
+    /// The first of them; `None`: there was one.
+    pub first_at_ms: Option<i64>,
 }
 
 /// An open, or a click on the link at that position.
@@ -88,6 +96,8 @@ pub struct EngagementRow {
 pub struct DeliveryHistory {
     pub person: Person,
     pub provider: String,
+    /// The names of the routes that occur in it; those that were deleted have none.
+    pub routes: BTreeMap<RouteId, String>,
     pub attempts: Vec<AttemptRow>,
     pub engagements: Vec<EngagementRow>,
 }
@@ -187,10 +197,13 @@ impl Workspace {
             let engagements = engagements::table
                 .filter(engagements::delivery_id.eq(id.0))
                 .order((engagements::kind.desc(), engagements::link));
+            let attempts: Vec<AttemptRow> = attempts.select(AttemptRow::as_select()).load(conn)?;
+            let by = attempts.iter().map(|attempt| attempt.route_id).chain([person.route_id]).flatten().collect();
             Ok(DeliveryHistory {
                 person,
                 provider,
-                attempts: attempts.select(AttemptRow::as_select()).load(conn)?,
+                routes: route_names(conn, ws, by)?,
+                attempts,
                 engagements: engagements.select(EngagementRow::as_select()).load(conn)?,
             })
         })
@@ -226,6 +239,11 @@ fn removed_at(conn: &mut AnyConn, campaign: CampaignId) -> StoreResult<Option<i6
 fn provider_names(conn: &mut AnyConn, ids: Vec<i64>) -> StoreResult<BTreeMap<ProviderId, String>> {
     let named = providers::table.filter(providers::id.eq_any(ids)).select((providers::id, providers::name));
     Ok(named.load::<(ProviderId, String)>(conn)?.into_iter().collect())
+}
+
+fn route_names(conn: &mut AnyConn, ws: WorkspaceId, ids: Vec<RouteId>) -> StoreResult<BTreeMap<RouteId, String>> {
+    let own = routes::table.filter(routes::workspace_id.eq(ws.0)).filter(routes::id.eq_any(ids));
+    Ok(own.select((routes::id, routes::name)).load::<(RouteId, String)>(conn)?.into_iter().collect())
 }
 
 struct Walk<'a> {

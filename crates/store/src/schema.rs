@@ -16,6 +16,9 @@ diesel::table! {
         from_name -> Text,
         from_email -> Text,
         created_at_ms -> BigInt,
+        give_up_transactional_hours -> Integer,
+        give_up_automation_hours -> Integer,
+        give_up_bulk_hours -> Integer,
     }
 }
 
@@ -303,6 +306,8 @@ diesel::table! {
         sending_at_ms -> Nullable<BigInt>,
         done_at_ms -> Nullable<BigInt>,
         cancelled_at_ms -> Nullable<BigInt>,
+        deadline_hours -> Nullable<Integer>,
+        deadline_at_ms -> Nullable<BigInt>,
     }
 }
 
@@ -426,6 +431,7 @@ diesel::table! {
         reason -> Nullable<Text>,
         reply -> Nullable<Text>,
         tls -> Nullable<SmallInt>,
+        reply_group_id -> Nullable<BigInt>,
     }
 }
 
@@ -445,6 +451,8 @@ diesel::table! {
         reply_code -> Nullable<SmallInt>,
         enhanced -> Nullable<Text>,
         reply -> Text,
+        times -> Integer,
+        first_at_ms -> Nullable<BigInt>,
     }
 }
 
@@ -532,6 +540,37 @@ diesel::table! {
         n -> BigInt,
         first_at_ms -> BigInt,
         last_at_ms -> BigInt,
+        id -> BigInt,
+        deferred -> BigInt,
+        dead -> BigInt,
+    }
+}
+
+diesel::table! {
+    discards (delivery_id) {
+        delivery_id -> BigInt,
+        workspace_id -> BigInt,
+        reply_group_id -> BigInt,
+        at_ms -> BigInt,
+        actor -> Text,
+        reason -> Text,
+    }
+}
+
+diesel::table! {
+    queue_orders (id) {
+        id -> BigInt,
+        workspace_id -> BigInt,
+        operation -> Text,
+        filter -> Text,
+        reason -> Text,
+        actor -> Text,
+        state -> Text,
+        after_group -> BigInt,
+        total -> BigInt,
+        moved -> BigInt,
+        created_at_ms -> BigInt,
+        updated_at_ms -> BigInt,
     }
 }
 
@@ -793,6 +832,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     delivery_counts,
     dkim_keys,
     domain_records,
+    discards,
     engagements,
     fanouts,
     import_reject_counts,

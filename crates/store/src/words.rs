@@ -8,7 +8,7 @@ use diesel::sql_types::{SmallInt, Text};
 use tidings_domain::{
     BounceAction, BounceClass, CampaignState, DeliveryKind, DeliveryState, DkimAlgorithm, DkimKeyState, Lane,
     RecordKind, RecordState, Role, RouteKind, RouteTls, SendingDomainState, Service, SubscriberStatus,
-    SubscriptionStatus, SuppressionKind, SuppressionReason, Theme, TlsPolicyType, TlsResult, Word,
+    SubscriptionStatus, SuppressionKind, SuppressionReason, Theme, TlsPolicyType, TlsResult, UnsentAct, Word,
 };
 
 /// A domain word in a text column. An unknown word is a load error, never a default.
@@ -69,6 +69,6 @@ macro_rules! plain {
     })+ };
 }
 plain!(Db: CampaignState, Role, RouteKind, RouteTls, SubscriberStatus, SubscriptionStatus, SuppressionKind);
-plain!(Db: SuppressionReason, Theme, BounceClass, BounceAction, Service, TlsPolicyType, TlsResult);
+plain!(Db: SuppressionReason, Theme, BounceClass, BounceAction, Service, TlsPolicyType, TlsResult, UnsentAct);
 plain!(Db: DkimAlgorithm, DkimKeyState, RecordKind, RecordState, SendingDomainState);
 plain!(Code: DeliveryState, Lane);

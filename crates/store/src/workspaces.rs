@@ -1,6 +1,7 @@
 //! Tenants.
 
 use diesel::prelude::*;
+use tidings_domain::Lane;
 
 use crate::schema::workspaces;
 use crate::schema::workspaces::dsl;
@@ -19,6 +20,23 @@ pub struct WorkspaceRow {
     pub from_name: String,
     pub from_email: String,
     pub created_at_ms: i64,
+    /// How long each lane tries, in hours from the first attempt; 0: as long as the lane does by itself.
+    pub give_up_transactional_hours: i32,
+    pub give_up_automation_hours: i32,
+    pub give_up_bulk_hours: i32,
+}
+
+impl WorkspaceRow {
+    /// The chosen hours of a lane; 0: none were chosen.
+    #[must_use]
+    pub fn give_up_hours(&self, lane: Lane) -> u32 {
+        let hours = match lane {
+            Lane::Transactional => self.give_up_transactional_hours,
+            Lane::Automation => self.give_up_automation_hours,
+            Lane::Bulk => self.give_up_bulk_hours,
+        };
+        hours.unsigned_abs()
+    }
 }
 
 /// What the organisation's form changes.
@@ -59,6 +77,25 @@ impl Workspace {
                     dsl::name.eq(organisation.name),
                     dsl::postal_address.eq(organisation.postal_address),
                     dsl::time_zone.eq(organisation.time_zone),
+                ))
+                .execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// How long each lane tries, in hours from the first attempt: transactional, automation, bulk. 0 leaves the lane's own window. The
+    /// caller has checked the bounds.
+    ///
+    /// # Errors
+    /// Hours beyond what the schema allows, and the database's own.
+    pub async fn save_give_up_hours(&self, [transactional, automation, bulk]: [i32; 3]) -> StoreResult<()> {
+        self.write(move |conn, ws| {
+            diesel::update(dsl::workspaces.find(ws))
+                .set((
+                    dsl::give_up_transactional_hours.eq(transactional),
+                    dsl::give_up_automation_hours.eq(automation),
+                    dsl::give_up_bulk_hours.eq(bulk),
                 ))
                 .execute(conn)?;
             Ok(())

@@ -50,7 +50,7 @@ async fn a_campaign_lives_through_the_loss_of_every_answer() {
     assert!(matches!(launched, Launched::Yes { .. }), "the launch is known to have been ours: {launched:?}");
     assert_eq!(cut.past.number("SELECT COUNT(*) FROM revisions").await, 1);
 
-    let done = cut.lose(store.fan_out(c, 100, NOW)).await.expect("fans out");
+    let (done, _) = cut.lose(store.fan_out(c, 100, NOW)).await.expect("fans out");
     assert!(matches!(done, FanOut::Finished { audience_total: 6, .. }), "{done:?}");
     w.resolve(c).await;
     let jobs = cut.lose(store.queue_pending(c, 100, NOW)).await.expect("queues");

@@ -30,6 +30,7 @@ const TABLES: &[&[Entry]] = &[
     pages::profile::ROUTES,
     pages::providers::ROUTES,
     pages::queues::ROUTES,
+    pages::retries::ROUTES,
     pages::sending::ROUTES,
     pages::sending_lock::ROUTES,
     pages::setup::ROUTES,
@@ -38,7 +39,9 @@ const TABLES: &[&[Entry]] = &[
     pages::subscribers::ROUTES,
     public::ROUTES,
     pages::suppressions::ROUTES,
+    pages::unsent::ROUTES,
     pages::webhook::ROUTES,
     pages::webhooks::ROUTES,
+    pages::why::ROUTES,
     pages::workers::ROUTES,
 ];

@@ -74,9 +74,23 @@ pub fn count_of(n: i64, one: &str, many: &str) -> String {
     format!("{} {}", number(n), if n == 1 { one } else { many })
 }
 
+/// A cell of a CSV. One that a spreadsheet would take for a formula gets an apostrophe before it; NUL goes away.
+pub fn harmless(cell: &str) -> String {
+    let clean = cell.replace('\0', "");
+    if clean.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{clean}") } else { clean }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for bad in ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\0=1"] {
+            assert!(harmless(bad).starts_with('\''), "{bad:?}");
+        }
+        assert_eq!(harmless("550 5.1.1 a=b"), "550 5.1.1 a=b");
+    }
 
     #[test]
     fn numbers_are_grouped() {

@@ -129,6 +129,7 @@ fn vanished(job: Job) -> OutcomeRecord {
         attempt: job.attempt,
         settled: Settled::InDoubt,
         reason: Some("interrupted".to_owned()),
+        meaning: None,
         reply: Some(ReplyRecord { code: None, enhanced: None, key: text.clone(), text }),
         route: None,
         protection: None,

@@ -113,7 +113,7 @@ async fn prepare(
         from_email: "bench@sender.example".to_owned(),
         reply_to: String::new(),
         subject: "Do you hear me?".to_owned(),
-        preview_text: String::new(),
+        ..CampaignDetails::default()
     };
     let plan = scene::CampaignPlan { details, html: html(2_000), track: false };
     let campaign = scene::draft(&scene.workspace, list, plan).await?;

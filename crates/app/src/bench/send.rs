@@ -365,6 +365,7 @@ fn details() -> CampaignDetails {
         reply_to: String::new(),
         subject: "News for {{ first_name | default(\"you\") }}".to_owned(),
         preview_text: "A message of ten kilobytes".to_owned(),
+        ..CampaignDetails::default()
     }
 }
 

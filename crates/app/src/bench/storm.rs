@@ -178,7 +178,7 @@ async fn send(store: &Store, scene: &scene::Scene, list: ListId, begun: impl FnO
         from_email: "bench@sender.example".to_owned(),
         reply_to: String::new(),
         subject: "News".to_owned(),
-        preview_text: String::new(),
+        ..CampaignDetails::default()
     };
     let plan = scene::CampaignPlan { details, html: html(2_000), track: false };
     let campaign = scene::draft(&scene.workspace, list, plan).await?;

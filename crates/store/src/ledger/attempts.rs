@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
+use diesel::define_sql_function;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable};
 use diesel::upsert::excluded;
 use tidings_domain::{DeliveryState, UnixMs};
 
@@ -11,17 +13,20 @@ use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::{attempts, reply_groups};
 use crate::text::storable;
-use crate::{AnyConn, CampaignId, ProviderId, StoreResult};
+use crate::{AnyConn, CampaignId, ProviderId, ReplyGroupId, StoreResult};
 
+define_sql_function!(fn coalesce(first: Nullable<BigInt>, then: Nullable<BigInt>) -> Nullable<BigInt>);
+
+/// In place of a class, for an attempt that was accepted.
+pub const ACCEPTED: &str = "accepted";
 /// The longest normalised text that groups replies, in characters: an index of PostgreSQL takes 2,700 octets.
 const MAX_KEY_CHARS: usize = 400;
 
-/// Writes the history of attempts that were not accepted, each provider's last words, and the groups of refusals.
+/// Writes the history of attempts and each provider's last words.
 pub(crate) fn record(conn: &mut AnyConn, endings: &[Ending], now: UnixMs) -> StoreResult<()> {
     write_history(conn, endings)?;
-    let counted = || endings.iter().filter(|e| e.fact.is_counted());
     let mut last_words = BTreeMap::new();
-    for ending in counted() {
+    for ending in endings.iter().filter(|e| e.fact.is_counted()) {
         if let Some(reply) = &ending.outcome.reply {
             last_words.insert((ending.fact.campaign, ending.fact.provider), (ending, reply));
         }
@@ -29,24 +34,35 @@ pub(crate) fn record(conn: &mut AnyConn, endings: &[Ending], now: UnixMs) -> Sto
     for (_, (ending, reply)) in last_words {
         write_last_words(conn, ending, reply, now)?;
     }
-    let mut groups: BTreeMap<GroupKey, (&Ending, &ReplyRecord, i64)> = BTreeMap::new();
-    for ending in counted().filter(|e| e.step.to() != DeliveryState::Accepted) {
-        if let Some(reply) = &ending.outcome.reply {
+    Ok(())
+}
+
+/// Finds the group of each refusal, or makes it, and counts the refusals in.
+pub(crate) fn join_groups(conn: &mut AnyConn, endings: &mut [Ending], now: UnixMs) -> StoreResult<()> {
+    let mut groups: BTreeMap<GroupKey, Vec<usize>> = BTreeMap::new();
+    for (at, ending) in endings.iter().enumerate() {
+        if ending.fact.is_counted()
+            && ending.step.to() != DeliveryState::Accepted
+            && let Some(reply) = &ending.outcome.reply
+        {
             let key = (ending.fact.campaign, ending.fact.provider, group_key(reply));
-            groups.entry(key).or_insert((ending, reply, 0)).2 += 1;
+            groups.entry(key).or_default().push(at);
         }
     }
-    for ((_, _, key), (ending, reply, n)) in groups {
+    for ((_, _, key), members) in groups {
+        let Some(first) = members.first().map(|at| &endings[*at]) else { continue };
+        let Some(reply) = &first.outcome.reply else { continue };
         let group = Grouped {
-            owner: ending.fact.owner(),
+            owner: first.fact.owner(),
             key: &key,
-            class: ending.reason().unwrap_or_default(),
+            class: first.meaning(),
             code: reply.small_code(),
             enhanced: reply.enhanced.as_deref(),
             sample: &reply.text,
-            n,
+            n: i64::try_from(members.len()).unwrap_or(i64::MAX),
         };
-        add_to_group(conn, &group, now)?;
+        let id = add_to_group(conn, &group, now)?;
+        members.into_iter().for_each(|at| endings[at].group = Some(id));
     }
     Ok(())
 }
@@ -60,7 +76,7 @@ fn group_key(reply: &ReplyRecord) -> String {
 }
 
 fn write_history(conn: &mut AnyConn, endings: &[Ending]) -> StoreResult<()> {
-    for ending in endings.iter().filter(|e| e.step.to() != DeliveryState::Accepted) {
+    for ending in endings {
         let Some(facts) = &ending.outcome.facts else { continue };
         let reply = ending.outcome.reply.as_ref();
         let text = reply.map(|r| storable(&r.text).into_owned()).unwrap_or_default();
@@ -75,12 +91,12 @@ fn write_history(conn: &mut AnyConn, endings: &[Ending]) -> StoreResult<()> {
             attempts::ip.eq(&facts.ip),
             attempts::tls.eq(&facts.tls),
             attempts::phase.eq(&facts.phase),
-            attempts::class.eq(ending.reason().unwrap_or_default()),
+            attempts::class.eq(ending.reason().unwrap_or(ACCEPTED)),
             attempts::reply_code.eq(reply.and_then(ReplyRecord::small_code)),
             attempts::enhanced.eq(reply.and_then(|r| r.enhanced.as_deref())),
             attempts::reply.eq(text),
         );
-        // A peer that only slows us down costs no number: its latest words replace its earlier ones.
+        // A peer that only slows us down costs no number: its latest words replace its earlier ones, which are counted.
         on!(conn, |c| diesel::insert_into(attempts::table)
             .values(row)
             .on_conflict((attempts::delivery_id, attempts::number))
@@ -97,6 +113,8 @@ fn write_history(conn: &mut AnyConn, endings: &[Ending]) -> StoreResult<()> {
                 attempts::reply_code.eq(excluded(attempts::reply_code)),
                 attempts::enhanced.eq(excluded(attempts::enhanced)),
                 attempts::reply.eq(excluded(attempts::reply)),
+                attempts::first_at_ms.eq(coalesce(attempts::first_at_ms, attempts::at_ms.nullable())),
+                attempts::times.eq(attempts::times + 1),
             ))
             .execute(c))?;
     }
@@ -131,7 +149,8 @@ pub(super) struct Grouped<'a> {
     pub n: i64,
 }
 
-pub(super) fn add_to_group(conn: &mut AnyConn, group: &Grouped<'_>, now: UnixMs) -> StoreResult<()> {
+/// Its number. What one text means is told by the first that said it.
+pub(super) fn add_to_group(conn: &mut AnyConn, group: &Grouped<'_>, now: UnixMs) -> StoreResult<ReplyGroupId> {
     let sample = storable(group.sample);
     let key: String = storable(group.key).chars().take(MAX_KEY_CHARS).collect();
     let row = (
@@ -147,7 +166,7 @@ pub(super) fn add_to_group(conn: &mut AnyConn, group: &Grouped<'_>, now: UnixMs)
         reply_groups::first_at_ms.eq(now.0),
         reply_groups::last_at_ms.eq(now.0),
     );
-    on!(conn, |c| diesel::insert_into(reply_groups::table)
+    Ok(on!(conn, |c| diesel::insert_into(reply_groups::table)
         .values(row)
         .on_conflict((reply_groups::campaign_id, reply_groups::provider_id, reply_groups::text_key))
         .do_update()
@@ -155,6 +174,6 @@ pub(super) fn add_to_group(conn: &mut AnyConn, group: &Grouped<'_>, now: UnixMs)
             reply_groups::n.eq(reply_groups::n + excluded(reply_groups::n)),
             reply_groups::last_at_ms.eq(excluded(reply_groups::last_at_ms)),
         ))
-        .execute(c))?;
-    Ok(())
+        .returning(reply_groups::id)
+        .get_result(c))?)
 }

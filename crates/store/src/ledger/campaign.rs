@@ -27,6 +27,8 @@ pub struct ActiveCampaign {
     pub revision: RevisionId,
     /// The audience is complete.
     pub fanned_out: bool,
+    /// What was not sent by then is not sent any more.
+    pub deadline: Option<UnixMs>,
 }
 
 /// What a transaction on the ledger needs to know of a campaign.
@@ -35,6 +37,14 @@ pub(crate) struct Standing {
     pub workspace: WorkspaceId,
     pub state: CampaignState,
     pub paused: bool,
+    pub deadline: Option<UnixMs>,
+}
+
+impl Standing {
+    /// Its deadline has passed.
+    pub(crate) fn is_over(&self, now: UnixMs) -> bool {
+        self.deadline.is_some_and(|at| at <= now)
+    }
 }
 
 impl Store {
@@ -82,7 +92,8 @@ impl Store {
     }
 }
 
-type ActiveRow = (CampaignId, WorkspaceId, Db<CampaignState>, Option<i64>, Option<RouteId>, Option<RevisionId>, bool);
+type ActiveRow =
+    (CampaignId, WorkspaceId, Db<CampaignState>, Option<i64>, Option<RouteId>, Option<RevisionId>, bool, Option<i64>);
 
 fn load_active(conn: &mut AnyConn) -> StoreResult<Vec<ActiveCampaign>> {
     let rows: Vec<ActiveRow> = campaigns::table
@@ -98,24 +109,34 @@ fn load_active(conn: &mut AnyConn) -> StoreResult<Vec<ActiveCampaign>> {
             campaigns::route_id,
             campaigns::revision_id,
             fanouts::done,
+            campaigns::deadline_at_ms,
         ))
         .load(conn)?;
-    let active = rows.into_iter().filter_map(|(id, workspace, state, paused_at, route, revision, fanned_out)| {
+    let active = rows.into_iter().filter_map(|(id, workspace, state, paused_at, route, revision, fanned_out, over)| {
         // A CHECK holds that a launched campaign has its revision.
         let revision = revision?;
-        Some(ActiveCampaign { id, workspace, state: state.0, paused: paused_at.is_some(), route, revision, fanned_out })
+        let (state, paused, deadline) = (state.0, paused_at.is_some(), over.map(UnixMs));
+        Some(ActiveCampaign { id, workspace, state, paused, route, revision, fanned_out, deadline })
     });
     Ok(active.collect())
 }
 
+type StandingRow = (WorkspaceId, Db<CampaignState>, Option<i64>, Option<i64>);
+
 /// Reads a campaign; on PostgreSQL it stays locked against changes until the transaction ends.
 pub(crate) fn lock(conn: &mut AnyConn, id: CampaignId) -> StoreResult<Option<Standing>> {
-    let query = campaigns::table.find(id).select((campaigns::workspace_id, campaigns::state, campaigns::paused_at_ms));
-    let row: Option<(WorkspaceId, Db<CampaignState>, Option<i64>)> = match conn {
+    let columns = (campaigns::workspace_id, campaigns::state, campaigns::paused_at_ms, campaigns::deadline_at_ms);
+    let query = campaigns::table.find(id).select(columns);
+    let row: Option<StandingRow> = match conn {
         AnyConn::Pg(c) => query.for_no_key_update().first(c).optional()?,
         AnyConn::Lite(c) => query.first(c).optional()?,
     };
-    Ok(row.map(|(workspace, state, paused_at)| Standing { workspace, state: state.0, paused: paused_at.is_some() }))
+    Ok(row.map(|(workspace, state, paused_at, deadline)| Standing {
+        workspace,
+        state: state.0,
+        paused: paused_at.is_some(),
+        deadline: deadline.map(UnixMs),
+    }))
 }
 
 #[derive(AsChangeset)]

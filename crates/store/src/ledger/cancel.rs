@@ -1,5 +1,5 @@
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Nullable};
 use tidings_domain::{CampaignState, CampaignTransition, UnixMs};
 
 use super::campaign::{self, Applied};
@@ -9,7 +9,7 @@ use super::step::Step;
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::campaigns;
-use crate::{AnyConn, CampaignId, ProviderId, Store, StoreResult, Workspace};
+use crate::{AnyConn, CampaignId, ProviderId, ReplyGroupId, Store, StoreResult, Workspace};
 
 impl Workspace {
     /// Cancels a launched campaign: from now on every intent of it answers `Cancelled`. The rows follow in bounded steps
@@ -61,8 +61,8 @@ impl Store {
             let mut deltas = Deltas::default();
             let mut cancelled = 0;
             for step in Step::CANCEL {
-                for provider in cancel_step(conn, id, step, limit - cancelled, now)? {
-                    let owner = Owner { workspace: standing.workspace, campaign: id, provider: ProviderId(provider) };
+                for (provider, group) in cancel_step(conn, id, step, limit - cancelled, now)? {
+                    let owner = Owner { workspace: standing.workspace, campaign: id, provider, group };
                     deltas.step(owner, step, 1);
                     cancelled += 1;
                 }
@@ -92,13 +92,19 @@ fixed_sql!(CancelledWithRows -> BigInt,
     pg: cancelled_text!("LEFT JOIN fanouts f ON f.campaign_id = c.id",
         " AND d.id >= COALESCE(f.ledger_month, 0) << 40 AND d.id < (COALESCE(f.ledger_month, 0) + 1) << 40"));
 
-fixed_sql!(CancelRows -> BigInt,
+fixed_sql!(CancelRows -> (BigInt, Nullable<BigInt>),
     "UPDATE deliveries SET state = ?, next_at_ms = NULL, updated_at_ms = ? WHERE +state = ? AND id IN \
      (SELECT id FROM deliveries WHERE campaign_id = ? AND id BETWEEN ? AND ? AND state = ? AND state < 10 AND kind = 0 ORDER BY id LIMIT ?) \
-     RETURNING provider_id");
+     RETURNING provider_id, reply_group_id");
 
-/// The provider of each row that took the step.
-fn cancel_step(conn: &mut AnyConn, id: CampaignId, step: Step, limit: i64, now: UnixMs) -> StoreResult<Vec<i64>> {
+/// The provider of each row that took the step, and the group of its last refusal.
+fn cancel_step(
+    conn: &mut AnyConn,
+    id: CampaignId,
+    step: Step,
+    limit: i64,
+    now: UnixMs,
+) -> StoreResult<Vec<(ProviderId, Option<ReplyGroupId>)>> {
     let from = i64::from(step.from().code());
     let [first, last] = Span::of(conn, id)?.binds();
     let binds = [

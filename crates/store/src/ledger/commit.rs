@@ -27,7 +27,7 @@ pub struct Intent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IntentAnswer {
     Go,
-    /// The campaign is paused; the row stays queued.
+    /// The campaign is paused; the row stays queued. Or its deadline has passed, and the dispatcher ends the row.
     Paused,
     /// The row has ended: suppressed, unsubscribed or deleted since.
     Skipped(SkipReason),
@@ -61,12 +61,15 @@ pub struct OutcomeRecord {
     pub settled: Settled,
     /// A bounce class or words of ours; `None` for an acceptance.
     pub reason: Option<String>,
+    /// The class of the reply where it is another than `reason`: what was said before the time was over.
+    pub meaning: Option<String>,
     /// The peer's words, or ours where it said nothing.
     pub reply: Option<ReplyRecord>,
     pub route: Option<RouteId>,
     /// How the connection was protected; `None` when none came about.
     pub protection: Option<Protection>,
-    /// Written to the history unless the message was accepted; `None` when no connection was tried.
+    /// Written to the history. `None` when no connection was tried, and for a message accepted at its first try: of those the
+    /// row itself tells enough.
     pub facts: Option<AttemptFacts>,
 }
 

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use tidings_domain::{BounceClass, DeliveryState, SkipReason, Word};
 
 use super::step::Step;
@@ -8,7 +9,7 @@ use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::{deliveries, delivery_counts, fanouts};
 use crate::words::Code;
-use crate::{AnyConn, CampaignId, ProviderId, Store, StoreResult, WorkspaceId};
+use crate::{AnyConn, CampaignId, ProviderId, ReplyGroupId, Store, StoreResult, WorkspaceId};
 
 /// The rows of one campaign that one counter counts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +35,24 @@ pub struct Miscount {
 #[derive(Debug, Default)]
 pub(crate) struct Deltas {
     sums: BTreeMap<CountKey, (WorkspaceId, i64)>,
+    groups: BTreeMap<ReplyGroupId, Standing>,
+}
+
+/// How many deliveries of one group of replies stand put off and given up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Standing {
+    deferred: i64,
+    dead: i64,
+}
+
+impl Standing {
+    fn of(&mut self, state: DeliveryState) -> Option<&mut i64> {
+        match state {
+            DeliveryState::Deferred => Some(&mut self.deferred),
+            DeliveryState::SoftBounced | DeliveryState::Failed => Some(&mut self.dead),
+            _ => None,
+        }
+    }
 }
 
 /// Whose row a change is about.
@@ -42,6 +61,14 @@ pub(crate) struct Owner {
     pub workspace: WorkspaceId,
     pub campaign: CampaignId,
     pub provider: ProviderId,
+    /// Of the row's last refusal. Matters only for rows that are, were or become deferred or dead letters.
+    pub group: Option<ReplyGroupId>,
+}
+
+impl Owner {
+    pub(crate) fn within(self, group: ReplyGroupId) -> Self {
+        Self { group: Some(group), ..self }
+    }
 }
 
 /// What is counted apart within a state. A closed set of words: a reason in somebody's own words would make a counter for each.
@@ -65,6 +92,16 @@ impl Deltas {
             detail: detail.to_owned(),
         };
         self.sums.entry(key).or_insert((owner.workspace, 0)).1 += n;
+        if let Some(group) = owner.group
+            && let Some(sum) = self.groups.entry(group).or_default().of(state)
+        {
+            *sum += n;
+        }
+    }
+
+    /// A dead letter left its group and kept its state.
+    pub(crate) fn discard(&mut self, group: ReplyGroupId) {
+        self.groups.entry(group).or_default().dead -= 1;
     }
 
     /// A row took this step to an end or back from one. `was` and `reason`: what stood in the row, and stands in it now.
@@ -85,6 +122,7 @@ impl Deltas {
     }
 
     pub(crate) fn write(self, conn: &mut AnyConn) -> StoreResult<()> {
+        write_groups(conn, &self.groups)?;
         for (key, (workspace, n)) in self.sums {
             if n == 0 {
                 continue;
@@ -106,6 +144,27 @@ impl Deltas {
 fixed_sql!(AddToCount -> (),
     "INSERT INTO delivery_counts (campaign_id, provider_id, state, detail, workspace_id, n) VALUES (?, ?, ?, ?, ?, ?) \
      ON CONFLICT (campaign_id, provider_id, state, detail) DO UPDATE SET n = delivery_counts.n + excluded.n");
+
+/// In the order of their keys, as the outcomes take them, and before the counters.
+fn write_groups(conn: &mut AnyConn, groups: &BTreeMap<ReplyGroupId, Standing>) -> StoreResult<()> {
+    let moved: Vec<_> = groups.iter().filter(|(_, change)| **change != Standing::default()).collect();
+    if moved.len() > 1
+        && let AnyConn::Pg(c) = conn
+    {
+        Fixed::<LockGroups>::new([Bind::ids(moved.iter().map(|(id, _)| id.0))]).load::<i64>(c)?;
+    }
+    for (id, change) in moved {
+        let binds = [Bind::Int(change.deferred), Bind::Int(change.dead), Bind::Int(id.0)];
+        on!(conn, |c| Fixed::<AddToGroup>::new(binds).execute(c))?;
+    }
+    Ok(())
+}
+
+fixed_sql!(LockGroups -> BigInt,
+    lite: "SELECT id FROM reply_groups WHERE id IN (SELECT value FROM json_each(?))",
+    pg: "SELECT id FROM reply_groups WHERE id = ANY(?) ORDER BY campaign_id, provider_id, text_key COLLATE \"C\" FOR UPDATE");
+
+fixed_sql!(AddToGroup -> (), "UPDATE reply_groups SET deferred = deferred + ?, dead = dead + ? WHERE id = ?");
 
 /// The campaign's rows in the states that `wanted` picks, by its counters.
 pub(crate) fn total(
@@ -142,6 +201,42 @@ impl Store {
         .await
     }
 }
+
+/// A group of replies whose sums differ from the rows they count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupMiscount {
+    pub group: ReplyGroupId,
+    /// Deferred and dead, as summed up.
+    pub counted: (i64, i64),
+    /// As the rows stand.
+    pub rows: (i64, i64),
+}
+
+impl Store {
+    /// As [`Store::miscounts`], for the groups of replies: reads every deferred row and dead letter of the campaign.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn group_miscounts(&self, campaign: CampaignId) -> StoreResult<Vec<GroupMiscount>> {
+        self.read(move |conn| {
+            let rows: Vec<(i64, i64, i64, i64, i64)> =
+                on!(conn, |c| Fixed::<GroupSums>::new([Bind::Int(campaign.0)]).load(c))?;
+            let found = rows.into_iter().map(|(id, deferred, dead, deferred_rows, dead_rows)| GroupMiscount {
+                group: ReplyGroupId(id),
+                counted: (deferred, dead),
+                rows: (deferred_rows, dead_rows),
+            });
+            Ok(found.filter(|group| group.counted != group.rows).collect())
+        })
+        .await
+    }
+}
+
+fixed_sql!(GroupSums -> (BigInt, BigInt, BigInt, BigInt, BigInt),
+    "SELECT g.id, g.deferred, g.dead, \
+     (SELECT COUNT(*) FROM deliveries d WHERE d.reply_group_id = g.id AND d.state = 3 AND d.kind = 0), \
+     (SELECT COUNT(*) FROM deliveries d WHERE d.reply_group_id = g.id AND d.state IN (12, 13) AND d.kind = 0) \
+     FROM reply_groups g WHERE g.campaign_id = ?");
 
 fn load_counters(conn: &mut AnyConn, campaign: CampaignId) -> StoreResult<BTreeMap<CountKey, i64>> {
     let rows: Vec<(ProviderId, i16, String, i64)> = delivery_counts::table

@@ -186,7 +186,7 @@ impl Progress {
     }
 
     fn owner(&self, provider: ProviderId) -> Owner {
-        Owner { workspace: self.workspace, campaign: self.campaign, provider }
+        Owner { workspace: self.workspace, campaign: self.campaign, provider, group: None }
     }
 
     /// In the order of the rows' numbers.

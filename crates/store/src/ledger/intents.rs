@@ -42,7 +42,7 @@ pub(crate) fn answer(
         let fits = facts.get(&intent.delivery).is_some_and(|fact| fact.is_for(intent));
         let fact = fits.then(|| facts.remove(&intent.delivery)).flatten();
         let answer = fact.as_ref().map_or(IntentAnswer::Lost, |fact| {
-            judge(fact, campaigns.get(&intent.campaign), stopped.get(&fact.id).copied())
+            judge(fact, campaigns.get(&intent.campaign), stopped.get(&fact.id).copied(), now)
         });
         answers.push(answer);
         let Some(fact) = fact else { continue };
@@ -100,7 +100,8 @@ impl Facts {
 
     fn count(&self, deltas: &mut Deltas, change: impl FnOnce(&mut Deltas, Owner)) {
         if self.is_counted() {
-            let owner = Owner { workspace: self.workspace, campaign: self.campaign, provider: self.provider };
+            let owner =
+                Owner { workspace: self.workspace, campaign: self.campaign, provider: self.provider, group: None };
             change(deltas, owner);
         }
     }
@@ -129,7 +130,7 @@ fn stopped_by_special(
 }
 
 /// A test message is its sender's own wish: neither a pause nor a subscription has a say. A suppression has.
-fn judge(fact: &Facts, campaign: Option<&Standing>, stopped: Option<SkipReason>) -> IntentAnswer {
+fn judge(fact: &Facts, campaign: Option<&Standing>, stopped: Option<SkipReason>, now: UnixMs) -> IntentAnswer {
     let suppressed = fact.suppression.map(|reason| reason.0.skip_reason()).or(stopped);
     if fact.kind.0 == DeliveryKind::Test {
         return suppressed.map_or(IntentAnswer::Go, IntentAnswer::Skipped);
@@ -138,7 +139,7 @@ fn judge(fact: &Facts, campaign: Option<&Standing>, stopped: Option<SkipReason>)
         None => IntentAnswer::Lost,
         Some(c) if c.state == CampaignState::Cancelled => IntentAnswer::Cancelled,
         Some(c) if !c.state.is_active() => IntentAnswer::Lost,
-        Some(c) if c.paused => IntentAnswer::Paused,
+        Some(c) if c.paused || c.is_over(now) => IntentAnswer::Paused,
         Some(_) => suppressed.or_else(|| unwilling(fact)).map_or(IntentAnswer::Go, IntentAnswer::Skipped),
     }
 }

@@ -184,11 +184,12 @@ impl Work {
         if self.now.0 - fact.updated_at > BELIEVED_FOR_MS {
             return Ok(ReportEffect::TooLate);
         }
-        self.move_row(conn, finding, fact, step, class.as_str())?;
         if !fact.is_counted() {
+            self.move_row(conn, finding, fact, step, class.as_str())?;
             return Ok(ReportEffect::Test);
         }
-        attempts::add_to_group(conn, &grouped(finding, fact, class), self.now)?;
+        fact.group = Some(attempts::add_to_group(conn, &grouped(finding, fact, class), self.now)?);
+        self.move_row(conn, finding, fact, step, class.as_str())?;
         let rules = self.book.of(conn, fact.workspace)?;
         let why = Evidence { source: &finding.source, text: &finding.text };
         marks::follow(conn, fact, rules.action_at_end(end, class), rules, &why, self.now)
@@ -222,9 +223,11 @@ impl Work {
             true => deliveries::table.find(fact.id).select(deliveries::reason).first(conn)?,
             false => None,
         };
+        let group = fact.group.filter(|_| step.to().is_bounce());
         diesel::update(deliveries::table.find(fact.id).filter(deliveries::state.eq(step.from().code())))
             .set((
                 deliveries::state.eq(step.to().code()),
+                deliveries::reply_group_id.eq(group),
                 deliveries::reason.eq(reason),
                 deliveries::reply.eq(storable(&finding.text)),
                 deliveries::updated_at_ms.eq(self.now.0),
@@ -234,6 +237,7 @@ impl Work {
             self.deltas.end(fact.owner(), step, was.as_deref(), Some(reason));
         }
         fact.state.0 = step.to();
+        fact.group = group;
         // A report that is read again is judged by when it was first believed, not by how long ago that was.
         fact.updated_at = self.now.0;
         Ok(())

@@ -1,5 +1,5 @@
 use diesel::prelude::*;
-use tidings_domain::{CampaignState, CampaignTransition, UnixMs};
+use tidings_domain::{CampaignState, CampaignTransition, Deadline, UnixMs};
 
 use super::campaign::{self, Applied};
 use super::months::Month;
@@ -31,7 +31,7 @@ pub enum Launched {
 }
 
 impl Workspace {
-    /// Draft → Queuing: freezes content, route and the highest subscriber id, and leaves the rest to the dispatcher. Of two
+    /// Draft → Queuing: freezes content, route, deadline and the highest subscriber id, and leaves the rest to the dispatcher. Of two
     /// launches at once exactly one wins.
     ///
     /// # Errors
@@ -61,6 +61,7 @@ fn launch(
         diesel::delete(crate::schema::revisions::table.find(revision)).execute(conn)?;
         return Ok(Launched::Stale);
     }
+    freeze_deadline(conn, id, now)?;
     if let Some(route) = launch.route {
         diesel::update(campaigns::table.find(id)).set(campaigns::route_id.eq(route)).execute(conn)?;
     }
@@ -78,6 +79,16 @@ fn open_month(conn: &mut AnyConn, now: UnixMs) -> StoreResult<Month> {
     let month = Month::of(now);
     month.ensure(pg)?;
     Ok(month)
+}
+
+/// Hours from the launch become an instant.
+fn freeze_deadline(conn: &mut AnyConn, id: CampaignId, now: UnixMs) -> StoreResult<()> {
+    let hours: Option<i32> = campaigns::table.find(id).select(campaigns::deadline_hours).first(conn)?;
+    if let Some(hours) = hours {
+        let at = Deadline::Hours(hours.unsigned_abs()).instant(now).map(|at| at.0);
+        diesel::update(campaigns::table.find(id)).set(campaigns::deadline_at_ms.eq(at)).execute(conn)?;
+    }
+    Ok(())
 }
 
 /// The rows that fan-out and the public endpoints count in.

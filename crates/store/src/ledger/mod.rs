@@ -17,6 +17,8 @@
 //! | C5 [`Store::recover`](crate::Store::recover), [`Store::lose_sight`](crate::Store::lose_sight) | sending → in doubt | rows and counters | is run again |
 //! | C6 `Workspace::resend_in_doubt` | in doubt → deferred, due now | at a person's word only | C2 takes them |
 //! | [`Store::operate`](crate::Store::operate) | queued → deferred (held, moved), soft bounced, failed → deferred, open → cancelled | at an operator's word only, rows and counters | is run again |
+//! | `Workspace::act_on_picked`, [`Store::step_orders`](crate::Store::step_orders) | deferred → soft bounced; soft bounced, failed → deferred | as above, picked by the group of the last refusal; an order's checkpoint with its rows | goes on at the checkpoint |
+//! | [`Store::end_at_deadline`](crate::Store::end_at_deadline) | pending, queued, deferred → skipped; queued, deferred → soft bounced | when the campaign's deadline has passed, in bounded steps | is run again |
 //! | C7 `Workspace::cancel`, [`Store::cancel_rows`](crate::Store::cancel_rows) | pending, queued, deferred → cancelled | the campaign first, its rows in bounded steps | [`Store::cancelled_with_rows`](crate::Store::cancelled_with_rows) |
 //! | [`Store::remove_old_rows`](crate::Store::remove_old_rows) | ended rows of old months → gone | who got what is kept first, in bounded steps; then the month's part is dropped with the note of it | goes on where it was |
 //! | C8 [`Store::settle_reports`](crate::Store::settle_reports) | accepted, in doubt → hard bounced, soft bounced, failed, complained | row, counters, subscriber mark, suppression, and the end of the report that brought it | the report is still to be read |
@@ -33,7 +35,9 @@
 //!   A peer that slows us down before the final dot costs none.
 //! - To be sent to, a person must be subscribed to at least one included list that still exists. Deleting every such list
 //!   skips the row as unsubscribed; deleting the person skips it as deleted.
-//! - Locks are taken in one order: campaigns by id, deliveries by id, subscribers and suppressions, counters by key. On
+//! - Deferred rows and dead letters name the group of their last refusal (`reply_groups`), and the group's two sums move with
+//!   them. A dead letter without a group was discarded.
+//! - Locks are taken in one order: campaigns by id, deliveries by id, groups of replies by key, subscribers and suppressions, counters by key. On
 //!   SQLite there is one writer and the question does not arise.
 //!
 //! On PostgreSQL a pause or a cancellation waits for the groups that hold the campaign's lock, so the barrier is exact. A
@@ -45,6 +49,7 @@ pub(crate) mod campaign;
 mod cancel;
 mod commit;
 pub(crate) mod counts;
+mod deadline;
 mod events;
 mod fan_out;
 mod intents;
@@ -66,14 +71,16 @@ mod step;
 mod stream;
 mod test_message;
 mod unpushed;
+pub(crate) mod unsent;
 mod watch;
 mod work;
 
+pub use attempts::ACCEPTED;
 pub use campaign::{ActiveCampaign, Applied};
 pub use commit::{
     AttemptFacts, CommitReport, Intent, IntentAnswer, LedgerBatch, OutcomeAnswer, OutcomeRecord, ReplyRecord, Settled,
 };
-pub use counts::{CountKey, Miscount};
+pub use counts::{CountKey, GroupMiscount, Miscount};
 pub use events::SYSTEM_ACTOR;
 pub use fan_out::FanOut;
 pub use late::{Finding, LateNews};
@@ -85,4 +92,5 @@ pub use resend::Resent;
 pub use retention::Retention;
 pub use revision::{FrozenContent, Revision};
 pub use test_message::{TestMessage, TestStanding};
+pub use unsent::{ByWhom, MAX_PICKED, UnsentStep};
 pub use work::{MergeData, Work};

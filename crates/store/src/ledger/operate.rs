@@ -14,7 +14,7 @@ use super::step::Step;
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, Sql, fixed_sql};
 use crate::schema::{providers, routes};
-use crate::{AnyConn, CampaignId, DeliveryId, ProviderId, RouteId, Store, StoreResult};
+use crate::{AnyConn, CampaignId, DeliveryId, ProviderId, ReplyGroupId, RouteId, Store, StoreResult};
 
 /// Rows of one kind that one call moves.
 const OPERATE_ROWS: i64 = 5_000;
@@ -146,8 +146,8 @@ impl Store {
             let Some(picked) = Picked::of(conn, id, &filter)? else { return Ok(Operated::Rows(0)) };
             let (mut rows, mut deltas) = (0, Deltas::default());
             for change in operation.changes() {
-                for (_, provider, reason) in change.run(conn, &picked, operation, now)? {
-                    let owner = Owner { workspace: standing.workspace, campaign: id, provider: ProviderId(provider) };
+                for (provider, reason, group) in change.run(conn, &picked, operation, now)? {
+                    let owner = Owner { workspace: standing.workspace, campaign: id, provider, group };
                     if let Some(step) = change.step {
                         deltas.end(owner, step, reason.as_deref(), None);
                     }
@@ -240,10 +240,10 @@ impl Picked {
     }
 }
 
-type Moved = Vec<(i64, i64, Option<String>)>;
+type Moved = Vec<(ProviderId, Option<String>, Option<ReplyGroupId>)>;
 
 impl Change {
-    /// The rows that moved, each with its provider and the reason of its end, if it had ended.
+    /// The rows that moved, each with its provider, the reason of its end, if it had ended, and the group of its last refusal.
     fn run(&self, conn: &mut AnyConn, picked: &Picked, operation: Operation, now: UnixMs) -> StoreResult<Moved> {
         let to = self.step.map_or(self.from, Step::to);
         let mut binds = vec![Bind::Int(i64::from(to.code())), Bind::Int(now.0)];
@@ -293,7 +293,7 @@ impl Change {
     }
 }
 
-type MovedRow = (BigInt, BigInt, Nullable<SqlText>);
+type MovedRow = (BigInt, Nullable<SqlText>, Nullable<BigInt>);
 
 fn load<S: Sql<Row = MovedRow>>(conn: &mut AnyConn, binds: Vec<Bind>) -> StoreResult<Moved> {
     Ok(on!(conn, |c| Fixed::<S>::new(binds).load(c))?)
@@ -319,7 +319,7 @@ macro_rules! operate_text {
             $set,
             " WHERE +state = ? AND id IN (SELECT id ",
             fit!($index, $more),
-            " ORDER BY id LIMIT ?) RETURNING id, provider_id, reason"
+            " ORDER BY id LIMIT ?) RETURNING provider_id, reason, reply_group_id"
         )
     };
 }
@@ -337,7 +337,7 @@ fixed_sql!(ReleaseHeld -> MovedRow,
     operate_text!("next_at_ms = next_at_ms - 4000000000000000", "state < 10", " AND next_at_ms >= 4000000000000000"));
 fixed_sql!(FlushDeferred -> MovedRow,
     operate_text!("next_at_ms = ?", "state < 10", " AND next_at_ms < 4000000000000000 AND next_at_ms > ?"));
-fixed_sql!(RetryDead -> MovedRow, operate_text!("next_at_ms = ?, first_attempt_at_ms = NULL", "state > 10", ""));
+fixed_sql!(RetryDead -> MovedRow, operate_text!("next_at_ms = ?, first_attempt_at_ms = NULL", "state > 10", " AND reply_group_id IS NOT NULL"));
 fixed_sql!(MoveRows -> MovedRow, operate_text!("route_id = ?", "state < 10", " AND COALESCE(route_id, 0) <> ?"));
 fixed_sql!(MoveQueued -> MovedRow,
     operate_text!("next_at_ms = ?, route_id = ?", "state < 10", " AND COALESCE(route_id, 0) <> ?"));
@@ -349,7 +349,7 @@ fixed_sql!(CountNotHeld -> BigInt, count_text!("state < 10", " AND next_at_ms < 
 fixed_sql!(CountHeld -> BigInt, count_text!("state < 10", " AND next_at_ms >= 4000000000000000"));
 fixed_sql!(CountNotDue -> BigInt,
     count_text!("state < 10", " AND next_at_ms < 4000000000000000 AND next_at_ms > ?"));
-fixed_sql!(CountDead -> BigInt, count_text!("state > 10", ""));
+fixed_sql!(CountDead -> BigInt, count_text!("state > 10", " AND reply_group_id IS NOT NULL"));
 fixed_sql!(CountElsewhere -> BigInt, count_text!("state < 10", " AND COALESCE(route_id, 0) <> ?"));
 
 // What the texts say in figures.

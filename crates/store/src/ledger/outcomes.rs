@@ -14,7 +14,9 @@ use super::{attempts, marks, months};
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::words::Code;
-use crate::{AnyConn, CampaignId, DeliveryId, ProviderId, StoreResult, SubscriberId, WorkspaceId, bounce_rules};
+use crate::{
+    AnyConn, CampaignId, DeliveryId, ProviderId, ReplyGroupId, StoreResult, SubscriberId, WorkspaceId, bounce_rules,
+};
 
 /// Records how attempts ended (C4): the rows, the history, the replies, and what follows for the subscribers.
 pub(crate) fn record(
@@ -41,9 +43,10 @@ pub(crate) fn record(
     }
     // In id order, so that two groups never wait for each other's rows.
     endings.sort_by_key(|ending| ending.fact.id);
+    attempts::join_groups(conn, &mut endings, now)?;
     rows::end(conn, &endings, now)?;
     for ending in endings.iter().filter(|e| e.fact.is_counted()) {
-        deltas.end(ending.fact.owner(), ending.step, None, ending.reason());
+        deltas.end(ending.owner(), ending.step, None, ending.reason());
     }
     attempts::record(conn, &endings, now)?;
     marks::apply(conn, &endings, now)?;
@@ -91,6 +94,8 @@ pub(crate) struct Facts {
     pub recipient: String,
     /// Since it stands so.
     pub updated_at: i64,
+    /// Of its last refusal.
+    pub group: Option<ReplyGroupId>,
 }
 
 impl Facts {
@@ -100,7 +105,7 @@ impl Facts {
     }
 
     pub(crate) fn owner(&self) -> Owner {
-        Owner { workspace: self.workspace, campaign: self.campaign, provider: self.provider }
+        Owner { workspace: self.workspace, campaign: self.campaign, provider: self.provider, group: self.group }
     }
 
     /// The row waits for this attempt: queued with the job's number, or its intent is committed, which raised the number.
@@ -123,6 +128,8 @@ pub(crate) struct Ending<'a> {
     pub attempt: i16,
     pub next_at: Option<i64>,
     pub outcome: &'a OutcomeRecord,
+    /// Of this refusal; `None` for an acceptance and a test message.
+    pub group: Option<ReplyGroupId>,
 }
 
 impl<'a> Ending<'a> {
@@ -140,12 +147,21 @@ impl<'a> Ending<'a> {
         let raise = i16::from(fact.state.0 == DeliveryState::Queued && costs_attempt);
         let first_attempt = fact.first_attempt.or(Some(now.0));
         let attempt = fact.attempt.saturating_add(raise);
-        Some(Self { fact: Facts { first_attempt, ..fact }, step, attempt, next_at, outcome })
+        Some(Self { fact: Facts { first_attempt, ..fact }, step, attempt, next_at, outcome, group: None })
+    }
+
+    pub(crate) fn owner(&self) -> Owner {
+        Owner { group: self.group, ..self.fact.owner() }
     }
 
     /// The number of this attempt in the row's history.
     pub(crate) fn number(&self) -> i16 {
         self.outcome.attempt.saturating_add(1)
+    }
+
+    /// What the refusal says, also where the row ended because its time was over.
+    pub(crate) fn meaning(&self) -> &str {
+        self.outcome.meaning.as_deref().or(self.reason()).unwrap_or_default()
     }
 
     /// Why; never empty where the schema asks for a reason.
@@ -159,12 +175,13 @@ macro_rules! facts_text {
     ($ids:literal, $id:literal, $lock:literal) => {
         concat!(
             "SELECT d.id, d.workspace_id, d.campaign_id, d.provider_id, d.kind, d.state, d.attempt, d.first_attempt_at_ms, \
-             d.subscriber_id, d.recipient, d.updated_at_ms FROM deliveries d WHERE d.id ", $ids, " AND ", $id, " BETWEEN ? AND ?", $lock
+             d.subscriber_id, d.recipient, d.updated_at_ms, d.reply_group_id FROM deliveries d WHERE d.id ", $ids, " AND ", $id, " BETWEEN ? AND ?", $lock
         )
     };
 }
 
-fixed_sql!(OutcomeFacts -> (BigInt, BigInt, BigInt, BigInt, SmallInt, SmallInt, SmallInt, Nullable<BigInt>, Nullable<BigInt>, Text, BigInt),
+fixed_sql!(OutcomeFacts -> (BigInt, BigInt, BigInt, BigInt, SmallInt, SmallInt, SmallInt, Nullable<BigInt>, Nullable<BigInt>, Text, BigInt,
+    Nullable<BigInt>),
     lite: facts_text!("IN (SELECT value FROM json_each(?))", "+d.id", ""),
     pg: facts_text!("= ANY(?)", "d.id", " ORDER BY d.id FOR UPDATE OF d"));
 
@@ -196,7 +213,7 @@ fn cancel_late(
     let late = endings.iter().filter(|e| e.next_at.is_some() && e.fact.is_counted() && cancelled(e.fact.campaign));
     for ending in late {
         rows::cancel_deferred(conn, ending.fact.id, now)?;
-        deltas.step(ending.fact.owner(), Step::CANCEL_DEFERRED, 1);
+        deltas.step(ending.owner(), Step::CANCEL_DEFERRED, 1);
     }
     Ok(())
 }
@@ -218,7 +235,7 @@ mod rows {
         /// Runs for every message.
         EndRow -> (),
         "UPDATE deliveries SET state = ?, attempt = ?, first_attempt_at_ms = ?, next_at_ms = ?, updated_at_ms = ?, \
-         route_id = ?, reply_code = ?, enhanced = ?, reason = ?, reply = ?, tls = ? WHERE id = ? AND +state = ? AND attempt = ?"
+         route_id = ?, reply_code = ?, enhanced = ?, reason = ?, reply = ?, tls = ?, reply_group_id = ? WHERE id = ? AND +state = ? AND attempt = ?"
     );
 
     fn end_one(conn: &mut SqliteConnection, ending: &Ending, now: UnixMs) -> StoreResult<()> {
@@ -235,6 +252,7 @@ mod rows {
             Bind::MaybeText(line.reason.map(str::to_owned)),
             Bind::MaybeText(line.reply),
             Bind::MaybeInt(line.tls.map(i64::from)),
+            Bind::MaybeInt(line.group),
             Bind::Int(line.id),
             Bind::Int(line.old_state.into()),
             Bind::Int(line.old_attempt.into()),
@@ -259,6 +277,7 @@ mod rows {
         reason: Option<&'a str>,
         reply: Option<String>,
         tls: Option<i16>,
+        group: Option<i64>,
     }
 
     impl<'a> Line<'a> {
@@ -278,6 +297,7 @@ mod rows {
                 reason: ending.reason(),
                 reply: reply.map(|r| crate::text::storable(&r.text).into_owned()),
                 tls: ending.outcome.protection.map(Protection::code),
+                group: ending.group.map(|group| group.0),
             }
         }
     }
@@ -286,12 +306,12 @@ mod rows {
         /// Each value of the rows as a column of its own: a third of what the same costs the server as JSON. The rows are named once more
         /// as a set, so that they are looked up by their key whatever the planner thinks of the columns.
         EndRows -> (),
-        lite: "SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?",
+        lite: "SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?",
         pg: "UPDATE deliveries d SET updated_at_ms = ?, state = x.state, attempt = x.attempt, first_attempt_at_ms = x.first_at, \
              next_at_ms = x.next_at, route_id = x.route, reply_code = x.code, enhanced = x.enhanced, \
-             reason = x.reason, reply = x.reply, tls = x.tls \
-             FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AS x (id, old_state, old_attempt, state, attempt, first_at, \
-             next_at, route, code, enhanced, reason, reply, tls) \
+             reason = x.reason, reply = x.reply, tls = x.tls, reply_group_id = x.grouped \
+             FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AS x (id, old_state, old_attempt, state, attempt, first_at, \
+             next_at, route, code, enhanced, reason, reply, tls, grouped) \
              WHERE d.id = ANY(?) AND d.id BETWEEN ? AND ? AND d.id = x.id AND +d.state = x.old_state AND d.attempt = x.old_attempt"
     );
 
@@ -315,6 +335,7 @@ mod rows {
             texts(|line| line.reason.map(str::to_owned)),
             texts(|line| line.reply.clone()),
             ints(|line| line.tls.map(i64::from)),
+            ints(|line| line.group),
             ids,
             first,
             last,

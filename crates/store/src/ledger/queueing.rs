@@ -12,7 +12,7 @@ use super::unpushed;
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::words::Code;
-use crate::{AnyConn, CampaignId, DeliveryId, ProviderId, RouteId, Store, StoreResult, WorkspaceId};
+use crate::{AnyConn, CampaignId, DeliveryId, ProviderId, ReplyGroupId, RouteId, Store, StoreResult, WorkspaceId};
 
 /// What the queue has to know of a row: ids, and where it belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,8 +121,18 @@ impl Store {
     }
 }
 
-pub(super) type JobRowType =
-    (BigInt, BigInt, BigInt, SmallInt, SmallInt, SmallInt, BigInt, Nullable<BigInt>, Nullable<BigInt>);
+pub(super) type JobRowType = (
+    BigInt,
+    BigInt,
+    BigInt,
+    SmallInt,
+    SmallInt,
+    SmallInt,
+    BigInt,
+    Nullable<BigInt>,
+    Nullable<BigInt>,
+    Nullable<BigInt>,
+);
 
 #[derive(Queryable)]
 pub(super) struct JobRow {
@@ -135,13 +145,14 @@ pub(super) struct JobRow {
     provider: ProviderId,
     route: Option<RouteId>,
     next_at: Option<i64>,
+    group: Option<ReplyGroupId>,
 }
 
 /// What a job's statement returns; the route is the row's own or its campaign's.
 macro_rules! job_columns {
     () => {
         "id, workspace_id, campaign_id, kind, lane, attempt, provider_id, \
-         COALESCE(route_id, (SELECT c.route_id FROM campaigns c WHERE c.id = campaign_id)), next_at_ms"
+         COALESCE(route_id, (SELECT c.route_id FROM campaigns c WHERE c.id = campaign_id)), next_at_ms, reply_group_id"
     };
 }
 pub(super) use job_columns;
@@ -216,7 +227,7 @@ enum ProviderBefore {
 fn count(conn: &mut AnyConn, rows: &[JobRow], step: Step, before: ProviderBefore) -> StoreResult<()> {
     let mut deltas = Deltas::default();
     for row in rows.iter().filter(|row| row.kind.0 == DeliveryKind::Campaign) {
-        let now = Owner { workspace: row.workspace, campaign: row.campaign, provider: row.provider };
+        let now = Owner { workspace: row.workspace, campaign: row.campaign, provider: row.provider, group: row.group };
         let then = match before {
             ProviderBefore::Unknown => Owner { provider: ProviderId(0), ..now },
             ProviderBefore::Same => now,

@@ -61,7 +61,7 @@ impl Store {
             let mut deltas = Deltas::default();
             for (workspace, campaign, provider, kind) in &rows {
                 if kind.0 == DeliveryKind::Campaign {
-                    let owner = Owner { workspace: *workspace, campaign: *campaign, provider: *provider };
+                    let owner = Owner { workspace: *workspace, campaign: *campaign, provider: *provider, group: None };
                     deltas.step(owner, Step::LOSE_SIGHT, 1);
                 }
             }

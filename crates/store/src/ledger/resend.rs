@@ -1,5 +1,5 @@
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Nullable};
 use tidings_domain::{CampaignState, CampaignTransition, UnixMs};
 
 use super::campaign;
@@ -9,7 +9,7 @@ use super::months::Span;
 use super::step::Step;
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
-use crate::{CampaignId, ProviderId, StoreResult, Workspace};
+use crate::{CampaignId, ProviderId, ReplyGroupId, StoreResult, Workspace};
 
 /// Rows of one call. A crash leaves at most as many in doubt as there were connections, so this is seldom reached.
 const RESEND_MAX_ROWS: i64 = 10_000;
@@ -47,27 +47,28 @@ impl Workspace {
                 last,
                 Bind::Int(RESEND_MAX_ROWS),
             ];
-            let providers: Vec<i64> = on!(conn, |c| Fixed::<SendAgain>::new(binds).load(c))?;
-            if providers.is_empty() {
+            let rows: Vec<(ProviderId, Option<ReplyGroupId>)> = on!(conn, |c| Fixed::<SendAgain>::new(binds).load(c))?;
+            if rows.is_empty() {
                 return Ok(Resent::Rows(0));
             }
             let mut deltas = Deltas::default();
-            for provider in &providers {
-                deltas.step(Owner { workspace, campaign: id, provider: ProviderId(*provider) }, Step::SEND_AGAIN, 1);
+            for (provider, group) in &rows {
+                let owner = Owner { workspace, campaign: id, provider: *provider, group: *group };
+                deltas.step(owner, Step::SEND_AGAIN, 1);
             }
             deltas.write(conn)?;
-            events::record(conn, (workspace, id), &by, &format!("sending {} in doubt again", providers.len()), now)?;
+            events::record(conn, (workspace, id), &by, &format!("sending {} in doubt again", rows.len()), now)?;
             if state == Some(CampaignState::Done) {
                 campaign::transit(conn, id, CampaignTransition::Reopen, &by, now)?;
             }
-            Ok(Resent::Rows(i64::try_from(providers.len()).unwrap_or(i64::MAX)))
+            Ok(Resent::Rows(i64::try_from(rows.len()).unwrap_or(i64::MAX)))
         })
         .await
     }
 }
 
 // Deferred until now, so that the way back to the queue is the one that every retry takes.
-fixed_sql!(SendAgain -> BigInt,
+fixed_sql!(SendAgain -> (BigInt, Nullable<BigInt>),
     "UPDATE deliveries SET state = ?, next_at_ms = ?, updated_at_ms = ? WHERE +state = ? AND id IN \
      (SELECT id FROM deliveries WHERE campaign_id = ? AND id BETWEEN ? AND ? AND state = 14 AND state > 10 AND kind = 0 ORDER BY id LIMIT ?) \
-     RETURNING provider_id");
+     RETURNING provider_id, reply_group_id");

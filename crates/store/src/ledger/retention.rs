@@ -16,7 +16,7 @@ use super::months::{Month, Span};
 use super::{SYSTEM_ACTOR, events};
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::kept_recipients::{Owner, keep};
-use crate::schema::{attempts, campaigns, deliveries, fanouts, instance};
+use crate::schema::{attempts, campaigns, deliveries, fanouts, instance, reply_groups};
 use crate::words::{Code, Db};
 use crate::{
     AnyConn, CampaignId, DeliveryId, RevisionId, Store, StoreResult, SubscriberId, WorkspaceId, connection::on,
@@ -218,6 +218,9 @@ fn drop_part(conn: &mut AnyConn, month: Month) -> StoreResult<()> {
 
 fn tell(conn: &mut AnyConn, (campaign, workspace, ..): &Ended, now: UnixMs) -> StoreResult<()> {
     diesel::update(fanouts::table.find(campaign)).set(fanouts::rows_removed_at_ms.eq(now.0)).execute(conn)?;
+    // Its dead letters went with the rows.
+    let emptied = (reply_groups::deferred.eq(0), reply_groups::dead.eq(0));
+    diesel::update(reply_groups::table.filter(reply_groups::campaign_id.eq(campaign))).set(emptied).execute(conn)?;
     let words = "the rows of its recipients were removed, as the installation keeps them no longer; the sums stay";
     events::record(conn, (*workspace, *campaign), SYSTEM_ACTOR, words, now)
 }

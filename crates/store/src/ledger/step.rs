@@ -20,6 +20,17 @@ impl Step {
         Self::known(DeliveryState::SoftBounced, DeliveryState::Deferred),
         Self::known(DeliveryState::Failed, DeliveryState::Deferred),
     ];
+    /// By a person.
+    pub(crate) const GIVE_UP: Self = Self::known(DeliveryState::Deferred, DeliveryState::SoftBounced);
+    /// The deadline passed before the first attempt.
+    pub(crate) const MISS: [Self; 3] = [
+        Self::known(DeliveryState::Pending, DeliveryState::Skipped),
+        Self::known(DeliveryState::Queued, DeliveryState::Skipped),
+        Self::known(DeliveryState::Deferred, DeliveryState::Skipped),
+    ];
+    /// The deadline passed after an attempt.
+    pub(crate) const EXPIRE: [Self; 2] =
+        [Self::known(DeliveryState::Queued, DeliveryState::SoftBounced), Self::GIVE_UP];
     pub(crate) const CANCEL: [Self; 3] = [
         Self::known(DeliveryState::Pending, DeliveryState::Cancelled),
         Self::known(DeliveryState::Queued, DeliveryState::Cancelled),
@@ -58,6 +69,7 @@ impl Step {
 const _: () = {
     assert!(DeliveryState::Pending.code() == 0 && DeliveryState::Queued.code() == 1);
     assert!(DeliveryState::Deferred.code() == 3 && DeliveryState::InDoubt.code() == 14);
+    assert!(DeliveryState::SoftBounced.code() == 12 && DeliveryState::Failed.code() == 13);
     assert!(DeliveryState::Skipped.code() == 15 && !DeliveryState::Deferred.is_terminal());
     assert!(DeliveryKind::Campaign.code() == 0 && DeliveryKind::Test.code() == 1);
 };

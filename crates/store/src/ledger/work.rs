@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, SmallInt, Text};
+use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
 use tidings_domain::{DeliveryKind, DeliveryState, Lane, UnixMs};
 
 use super::{months, providers};
@@ -30,6 +31,10 @@ pub struct Work {
     pub subscriber: Option<MergeData>,
     /// The retry window counts from it.
     pub first_attempt_at: Option<UnixMs>,
+    /// The retry window that the workspace chose for this lane; `None`: the lane's own.
+    pub window: Option<Duration>,
+    /// The campaign's: no attempt begins later.
+    pub deadline: Option<UnixMs>,
 }
 
 /// What merge tags may say of a recipient.
@@ -87,6 +92,8 @@ struct Row {
     first_name: Option<String>,
     last_name: Option<String>,
     attributes: Option<String>,
+    window_hours: i32,
+    deadline: Option<i64>,
 }
 
 macro_rules! work_text {
@@ -94,8 +101,10 @@ macro_rules! work_text {
         concat!(
             "SELECT d.id, d.attempt, d.lane, d.kind, d.workspace_id, d.campaign_id, d.revision_id, \
              COALESCE(d.route_id, c.route_id), d.provider_id, d.recipient, d.first_attempt_at_ms, \
-             s.id, s.first_name, s.last_name, s.attributes \
-             FROM deliveries d JOIN campaigns c ON c.id = d.campaign_id LEFT JOIN subscribers s ON s.id = d.subscriber_id \
+             s.id, s.first_name, s.last_name, s.attributes, CASE d.lane WHEN 0 THEN w.give_up_transactional_hours \
+             WHEN 1 THEN w.give_up_automation_hours ELSE w.give_up_bulk_hours END, \
+             CASE d.kind WHEN 0 THEN c.deadline_at_ms END \
+             FROM deliveries d JOIN campaigns c ON c.id = d.campaign_id JOIN workspaces w ON w.id = d.workspace_id LEFT JOIN subscribers s ON s.id = d.subscriber_id \
              WHERE d.id ", $ids, " AND ", $id, " BETWEEN ? AND ? AND +d.state = ?"
         )
     };
@@ -104,7 +113,7 @@ macro_rules! work_text {
 #[rustfmt::skip]
 type RowType = (
     BigInt, SmallInt, SmallInt, SmallInt, BigInt, BigInt, BigInt, Nullable<BigInt>, BigInt, Text, Nullable<BigInt>,
-    Nullable<BigInt>, Nullable<Text>, Nullable<Text>, Nullable<Text>,
+    Nullable<BigInt>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Integer, Nullable<BigInt>,
 );
 
 fixed_sql!(LoadWork -> RowType,
@@ -130,5 +139,7 @@ fn work(row: Row, names: &HashMap<ProviderId, Arc<str>>) -> Option<Work> {
             attributes: row.attributes.unwrap_or_default(),
         }),
         first_attempt_at: row.first_attempt_at.map(UnixMs),
+        window: u64::try_from(row.window_hours).ok().filter(|n| *n > 0).map(|n| Duration::from_secs(3600 * n)),
+        deadline: row.deadline.map(UnixMs),
     })
 }

@@ -184,6 +184,7 @@ impl World {
     /// The invariant of every test: counters are the sums of the rows.
     pub async fn check_books(&self, campaign: CampaignId) {
         assert_eq!(self.store.miscounts(campaign).await.expect("counts"), vec![]);
+        assert_eq!(self.store.group_miscounts(campaign).await.expect("counts"), vec![]);
     }
 }
 
@@ -216,6 +217,7 @@ pub fn outcome(job: &QueuedJob, settled: Settled, reply: &str) -> OutcomeRecord 
         attempt: job.attempt,
         settled,
         reason,
+        meaning: None,
         reply: Some(ReplyRecord::of(&reply, "normalised".into())),
         route: None,
         protection: None,

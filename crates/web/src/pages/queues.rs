@@ -12,7 +12,7 @@ use tidings_queue::{
 };
 use tidings_store::{Gauges, RouteId};
 
-use super::campaigns::{rate, wording};
+use super::campaigns::{encoded, rate, wording};
 use super::providers::{Alert, EventRow, alerts, event_rows};
 use crate::WebState;
 use crate::filters;
@@ -20,6 +20,7 @@ use crate::inventory::{Access, Entry};
 use crate::page::{Nav, Page, Show, shows};
 use crate::problem::WebResult;
 use crate::text::{When, count_of, number};
+use crate::waiting::provider_of;
 
 pub(crate) const ROUTES: &[Entry] = &[Entry::page("/queues", || web::to(show)).with_access(Access::Admin)];
 
@@ -64,6 +65,8 @@ struct LaneRow {
 
 struct Row {
     name: String,
+    /// For the address of what explains it.
+    key: String,
     lane: String,
     waiting: i64,
     in_flight: i64,
@@ -151,6 +154,7 @@ const fn lane_name(lane: Lane) -> &'static str {
 
 fn row(shard: &ShardStatus, relays: &BTreeMap<String, String>, page: &Page) -> Row {
     let name = shard.shard.name.as_ref();
+    let key = encoded(provider_of(name));
     let name = relays.get(name).cloned().unwrap_or_else(|| wording::provider(name));
     let lane = Lane::from_code(shard.shard.lane.into()).unwrap_or(Lane::Bulk);
     let (tone, state, why) = standing(shard, page);
@@ -160,6 +164,7 @@ fn row(shard: &ShardStatus, relays: &BTreeMap<String, String>, page: &Page) -> R
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     Row {
         name,
+        key,
         lane: lane_name(lane).to_owned(),
         waiting: count(shard.ready + shard.delayed),
         in_flight: count(shard.leased),

@@ -31,6 +31,7 @@ pub async fn launched(site: &Site) -> CampaignId {
             campaign: id,
             attempt: job.attempt,
             reason: (settled == Settled::HardBounced).then(|| "bad_address".to_owned()),
+            meaning: None,
             settled,
             reply: Some(reply),
             route: None,

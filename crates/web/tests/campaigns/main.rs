@@ -6,3 +6,4 @@ mod draft;
 mod launched;
 mod people;
 mod site;
+mod unsent;

@@ -39,6 +39,8 @@ const FANOUT_TURN: Duration = Duration::from_secs(1);
 const QUEUE_CHUNK_ROWS: i64 = 10_000;
 /// Rows of a cancelled campaign ended in one transaction.
 const CANCEL_CHUNK_ROWS: i64 = 10_000;
+/// Rows of a campaign whose deadline has passed ended in one transaction.
+const DEADLINE_CHUNK_ROWS: i64 = 10_000;
 /// Cancelled campaigns whose rows are ended in one step.
 const CANCELLED_CAMPAIGNS: i64 = 20;
 /// Deferred rows taken in one transaction.
@@ -83,6 +85,8 @@ pub struct Dispatcher {
     options: DispatcherOptions,
     /// What the queue was last told of each campaign.
     paused: HashMap<CampaignId, bool>,
+    /// Campaigns past their deadline whose jobs the queue was told to forget.
+    over: HashSet<CampaignId>,
     leadership: Option<Leadership>,
     strays: Strays,
     chores: Chores,
@@ -122,6 +126,7 @@ impl Dispatcher {
             orders,
             options,
             paused: HashMap::new(),
+            over: HashSet::new(),
             leadership,
             strays,
             chores,
@@ -217,6 +222,19 @@ impl Dispatcher {
         }
     }
 
+    /// What was not sent by the deadline ends. The queue forgets its jobs first: they would only use up what others may send.
+    async fn end_at_deadline(&mut self, campaign: &ActiveCampaign) -> anyhow::Result<bool> {
+        if campaign.deadline.is_none_or(|at| at > now()) {
+            return Ok(false);
+        }
+        if self.over.insert(campaign.id) {
+            self.queue.drop_campaign(campaign.id.0).await;
+            // It forgets a pause with the jobs.
+            self.paused.remove(&campaign.id);
+        }
+        Ok(self.store.end_at_deadline(campaign.id, DEADLINE_CHUNK_ROWS, now()).await? > 0)
+    }
+
     /// Some chunks of ledger rows, and jobs: at once for those whose provider is known, for the others as soon as it is.
     async fn fan_out(&mut self, campaign: &ActiveCampaign) -> anyhow::Result<bool> {
         let began = Instant::now();
@@ -300,6 +318,7 @@ impl Dispatcher {
         }
         let active: HashSet<CampaignId> = campaigns.iter().map(|c| c.id).collect();
         self.paused.retain(|id, _| active.contains(id));
+        self.over.retain(|id| active.contains(id));
     }
 
     /// Stops what bounces or is complained of too much.
@@ -360,7 +379,9 @@ impl Dispatcher {
         }
         let mut busy = self.queue_tests().await?;
         busy |= self.queue_due().await?;
+        busy |= self.store.step_orders(now()).await.context("working off an order")?;
         for campaign in &campaigns {
+            busy |= self.end_at_deadline(campaign).await.with_context(|| format!("campaign {}", campaign.id))?;
             busy |= self.move_along(campaign).await.with_context(|| format!("campaign {}", campaign.id))?;
         }
         busy |= self.end_cancelled().await?;

@@ -126,15 +126,23 @@ fn print_row(row: &QueueRow, history: &DeliveryHistory, at: UnixMs) {
     if let Some(reply) = &row.reply {
         field("reply", reply.lines().map(|line| short(line, 1_000)).collect::<Vec<_>>().join("\n            "));
     }
-    println!("\nattempts that did not end in acceptance: {} of {}", history.attempts.len(), row.attempt);
+    println!(
+        "\nattempts that are kept: {} of {} (one that was accepted at once is in the row itself)",
+        history.attempts.len(),
+        row.attempt
+    );
     for attempt in &history.attempts {
         let ago = about(at.since(UnixMs(attempt.at_ms)));
+        let route = attempt.route_id.and_then(|route| history.routes.get(&route)).map_or("-", String::as_str);
+        let times = if attempt.times > 1 { format!(" (the last of {})", attempt.times) } else { String::new() };
         println!(
-            "{:>3}. {ago} ago at {} [{}], {}, {}: {}",
+            "{:>3}. {ago} ago{times} by {route} at {} [{}], {}, {}, {} ms, {}: {}",
             attempt.number,
             attempt.host,
             attempt.ip,
+            attempt.tls,
             attempt.phase,
+            attempt.duration_ms,
             attempt.class,
             short(&attempt.reply, 300)
         );

@@ -1,8 +1,10 @@
 //! `tidings queue`: what is to be sent and why it is not sent yet, and what an operator can do about it. All of it is said to the
 //! ledger; whoever runs finds it there, so it works beside a running `serve` as well as beside many processes.
 
+mod dead;
 mod list;
 mod operate;
+mod why;
 
 use std::process::ExitCode;
 
@@ -18,6 +20,11 @@ pub enum QueueCommand {
     Ls(list::ListArguments),
     /// Show one delivery with all its attempts.
     Show(list::ShowArguments),
+    /// Say why a campaign, a provider or one delivery waits.
+    Why(why::WhyArguments),
+    /// Dead letters of all campaigns: see, try again, discard, export.
+    #[command(subcommand)]
+    Dead(dead::DeadCommand),
     /// Keep deliveries back until they are released.
     Hold(operate::OperateArguments),
     /// Let held deliveries go on where they were.
@@ -65,6 +72,8 @@ pub async fn run(command: QueueCommand, config: Config) -> anyhow::Result<ExitCo
     match command {
         QueueCommand::Ls(arguments) => list::list(&store, arguments).await,
         QueueCommand::Show(arguments) => list::show(&store, arguments).await,
+        QueueCommand::Why(arguments) => why::why(&store, &config, arguments).await,
+        QueueCommand::Dead(command) => dead::run(&store, command).await,
         QueueCommand::Hold(arguments) => operate::operate(&store, O::Hold, arguments).await,
         QueueCommand::Release(arguments) => operate::operate(&store, O::Release, arguments).await,
         QueueCommand::Flush(arguments) => operate::operate(&store, O::Flush, arguments).await,

@@ -121,7 +121,7 @@ async fn one_campaign(
 }
 
 /// As the campaign's history names who did it.
-fn who() -> String {
+pub(super) fn who() -> String {
     "command line".to_owned()
 }
 
@@ -136,7 +136,7 @@ fn words(operation: Operation) -> &'static str {
     }
 }
 
-fn confirmed(question: &str) -> anyhow::Result<bool> {
+pub(super) fn confirmed(question: &str) -> anyhow::Result<bool> {
     ensure!(std::io::stdin().is_terminal(), "nobody is there to be asked: say --yes, or look first with --dry-run");
     print!("{question} [y/N] ");
     std::io::stdout().flush()?;

@@ -2,8 +2,8 @@
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
-use tidings_domain::DeliveryState;
-use tidings_store::{CampaignHead, CampaignId, DeliveryHistory, DeliveryId};
+use tidings_domain::{DeliveryState, UnixMs};
+use tidings_store::{ACCEPTED, AttemptRow, CampaignHead, CampaignId, DeliveryHistory, DeliveryId, Discard, Person};
 
 use super::wording;
 use crate::WebState;
@@ -25,6 +25,8 @@ struct DeliveryPage {
     reason: String,
     provider: String,
     timeline: Vec<Moment>,
+    /// It has not ended.
+    waits: bool,
 }
 
 impl Show for DeliveryPage {
@@ -49,15 +51,18 @@ pub async fn delivery(page: Page, state: web::Data<WebState>, path: web::Path<(i
     let (campaign, data) = (CampaignId(campaign), page.data(&state)?);
     let head = data.campaign_head(campaign).await?;
     let history = data.delivery(campaign, DeliveryId(id)).await?;
+    let discard = data.discard_of(DeliveryId(id)).await?;
     let person = &history.person;
+    let timeline = timeline(&head, &history, discard, &page);
     DeliveryPage {
+        waits: !person.state.is_terminal(),
         page: page.titled(person.recipient.clone(), Nav::Campaigns),
         tone: wording::state_tone(person.state),
         state: wording::state(person.state),
         meaning: wording::state_meaning(person.state),
         reason: person.reason.as_deref().map(|r| wording::reason(person.state, r)).unwrap_or_default(),
         provider: wording::provider(&history.provider),
-        timeline: timeline(&head, &history),
+        timeline,
         head,
         history,
     }
@@ -65,7 +70,7 @@ pub async fn delivery(page: Page, state: web::Data<WebState>, path: web::Path<(i
 }
 
 /// The latest first.
-fn timeline(head: &CampaignHead, history: &DeliveryHistory) -> Vec<Moment> {
+fn timeline(head: &CampaignHead, history: &DeliveryHistory, discard: Option<Discard>, page: &Page) -> Vec<Moment> {
     let mut moments = Vec::new();
     if let Some(at_ms) = head.queuing_at_ms {
         moments.push(Moment {
@@ -76,29 +81,8 @@ fn timeline(head: &CampaignHead, history: &DeliveryHistory) -> Vec<Moment> {
             reply: String::new(),
         });
     }
-    for attempt in &history.attempts {
-        let place = [attempt.host.as_str(), attempt.ip.as_str()]
-            .into_iter()
-            .filter(|p| !p.is_empty())
-            .collect::<Vec<_>>()
-            .join(" · ");
-        moments.push(Moment {
-            at_ms: attempt.at_ms,
-            tone: "warn",
-            title: format!(
-                "Attempt {}: {}",
-                attempt.number,
-                bounce_words::explain(&attempt.class).title.to_lowercase()
-            ),
-            detail: format!(
-                "{place} · {} · at {} · {} ms",
-                if attempt.tls == "none" { "no TLS" } else { &attempt.tls },
-                attempt.phase.to_uppercase(),
-                attempt.duration_ms
-            ),
-            reply: attempt.reply.clone(),
-        });
-    }
+    moments.extend(history.attempts.iter().map(|attempt| of_attempt(attempt, history, page)));
+    moments.extend(discard.map(discarded));
     moments.extend(last_word(history));
     for response in &history.engagements {
         let title =
@@ -110,18 +94,74 @@ fn timeline(head: &CampaignHead, history: &DeliveryHistory) -> Vec<Moment> {
     moments
 }
 
+fn of_attempt(attempt: &AttemptRow, history: &DeliveryHistory, page: &Page) -> Moment {
+    let is_accepted = attempt.class == ACCEPTED;
+    let what =
+        if is_accepted { "accepted".to_owned() } else { bounce_words::explain(&attempt.class).title.to_lowercase() };
+    let route = attempt.route_id.map(|route| match history.routes.get(&route) {
+        Some(name) => format!("by {name}"),
+        None => format!("by route {route}, which is deleted"),
+    });
+    let tls = if attempt.tls == "none" { "no TLS" } else { attempt.tls.as_str() };
+    let facts = [
+        route.unwrap_or_default(),
+        attempt.host.clone(),
+        attempt.ip.clone(),
+        if attempt.host.is_empty() { String::new() } else { tls.to_owned() },
+        format!("at {}", attempt.phase.to_uppercase()),
+        format!("{} ms", attempt.duration_ms),
+        repeated(attempt, page),
+    ];
+    Moment {
+        at_ms: attempt.at_ms,
+        tone: if is_accepted { "ok" } else { "warn" },
+        title: format!("Attempt {}: {what}", attempt.number),
+        detail: facts.into_iter().filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join(" · "),
+        reply: attempt.reply.clone(),
+    }
+}
+
+/// Tries that cost nothing share a number: only the last one's words are kept.
+fn repeated(attempt: &AttemptRow, page: &Page) -> String {
+    match attempt.first_at_ms {
+        Some(first) if attempt.times > 1 => {
+            let times = count_of(attempt.times.into(), "time", "times");
+            format!("{times} since {}, none of which used up a retry", page.clock(UnixMs(first)))
+        }
+        _ => String::new(),
+    }
+}
+
+fn discarded(discard: Discard) -> Moment {
+    Moment {
+        at_ms: discard.at_ms,
+        tone: "neutral",
+        title: format!("Taken off the list of dead letters by {}", discard.actor),
+        detail: discard.reason,
+        reply: String::new(),
+    }
+}
+
 /// What an attempt row does not say: acceptance, and ends without an attempt.
 fn last_word(history: &DeliveryHistory) -> Option<Moment> {
     let person = &history.person;
     let told = history.attempts.iter().any(|a| Some(&a.reply) == person.reply.as_ref());
-    if !person.state.is_terminal() || (told && person.state != DeliveryState::Accepted) {
+    if !person.state.is_terminal() || told {
         return None;
     }
+    let route = person.route_id.and_then(|route| history.routes.get(&route)).filter(|_| is_attempted(person));
     Some(Moment {
         at_ms: person.updated_at_ms,
         tone: wording::state_tone(person.state),
         title: wording::state(person.state).to_owned(),
-        detail: person.reason.as_deref().map(|r| wording::reason(person.state, r)).unwrap_or_default(),
+        detail: match person.reason.as_deref() {
+            Some(reason) => wording::reason(person.state, reason),
+            None => route.map(|route| format!("by {route}")).unwrap_or_default(),
+        },
         reply: person.reply.clone().unwrap_or_default(),
     })
+}
+
+fn is_attempted(person: &Person) -> bool {
+    person.state == DeliveryState::Accepted
 }

@@ -1,4 +1,4 @@
-//! `/campaigns/{id}/details`: name, sender, subject and preview text.
+//! `/campaigns/{id}/details`: name, sender, subject, preview text, and when it gives up.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -6,6 +6,7 @@ use serde::Deserialize;
 use tidings_domain::EmailAddress;
 use tidings_store::{Campaign, CampaignDetails, CampaignId, Edited};
 
+use super::deadline::DeadlineForm;
 use super::draft::{address, id_of, is_draft, not_a_draft};
 use super::merge_fields::{self, MergeField};
 use crate::WebState;
@@ -37,6 +38,7 @@ struct DetailsPage {
     errors: Errors,
     conflict: Option<Conflict>,
     fields: Vec<MergeField>,
+    deadline: DeadlineForm,
 }
 
 impl Show for DetailsPage {
@@ -54,6 +56,8 @@ pub struct DetailsForm {
     reply_to: String,
     subject: String,
     preview_text: String,
+    #[serde(flatten)]
+    deadline: DeadlineForm,
 }
 
 pub async fn form(
@@ -68,7 +72,9 @@ pub async fn form(
         return Ok(not_a_draft(&request, campaign.head.id));
     }
     let fields = merge_fields::all(&data).await?;
+    let deadline = DeadlineForm::of(campaign.head.deadline(), page.zone);
     DetailsPage {
+        deadline,
         page: page.titled("Sender and subject", Nav::Campaigns),
         id: campaign.head.id,
         version: campaign.head.version,
@@ -88,8 +94,11 @@ pub async fn save(
     given: web::Form<DetailsForm>,
 ) -> WebResult<HttpResponse> {
     let (id, data, version) = (id_of(&path), page.data(&state)?, given.version);
-    let (given, errors) = checked(given.into_inner());
+    let given = given.into_inner();
+    let deadline = given.deadline.clone();
+    let (given, errors) = checked(given, &page);
     let back = |page: Page, version, errors, conflict, fields| DetailsPage {
+        deadline: deadline.clone(),
         page: page.titled("Sender and subject", Nav::Campaigns),
         id,
         version,
@@ -118,6 +127,7 @@ pub async fn save(
 fn details_of(campaign: Campaign) -> CampaignDetails {
     let Campaign { head, content } = campaign;
     CampaignDetails {
+        deadline: head.deadline(),
         name: head.name,
         from_name: head.from_name,
         from_email: head.from_email,
@@ -128,9 +138,10 @@ fn details_of(campaign: Campaign) -> CampaignDetails {
 }
 
 /// Cleaned, with what is wrong. Sender and subject may be left open in a draft; what stands there must be good.
-fn checked(form: DetailsForm) -> (CampaignDetails, Errors) {
+fn checked(form: DetailsForm, page: &Page) -> (CampaignDetails, Errors) {
     let mut errors = Errors::default();
     let given = CampaignDetails {
+        deadline: form.deadline.checked(&mut errors, page.now, page.zone),
         name: errors.text("name", &form.name, MAX_NAME_CHARS, "Give it a name.").to_owned(),
         from_name: line(&mut errors, "from_name", &form.from_name, MAX_SENDER_CHARS),
         from_email: mailbox(&mut errors, "from_email", &form.from_email),

@@ -12,7 +12,7 @@ use super::wording;
 use crate::WebState;
 use crate::page::Page;
 use crate::problem::{WebError, WebResult};
-use crate::text::When;
+use crate::text::{When, harmless};
 
 /// Rows of one step: what is in memory at a time.
 const EXPORT_CHUNK_ROWS: i64 = 2_000;
@@ -94,23 +94,4 @@ fn rows(found: &PeoplePage, page: &Page, with_header: bool) -> WebResult<Vec<u8>
 
 fn internal(error: impl std::fmt::Display) -> WebError {
     WebError::Internal(format!("the CSV could not be written: {error}"))
-}
-
-/// A cell that a spreadsheet would take for a formula gets an apostrophe before it; NUL goes away.
-fn harmless(cell: &str) -> String {
-    let clean = cell.replace('\0', "");
-    if clean.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{clean}") } else { clean }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::harmless;
-
-    #[test]
-    fn no_cell_is_a_formula() {
-        for bad in ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\0=1"] {
-            assert!(harmless(bad).starts_with('\''), "{bad:?}");
-        }
-        assert_eq!(harmless("550 5.1.1 a=b"), "550 5.1.1 a=b");
-    }
 }

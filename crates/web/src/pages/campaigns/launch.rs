@@ -6,6 +6,7 @@ use serde::Deserialize;
 use tidings_compose::freeze;
 use tidings_store::{Campaign, CampaignId, Launch, Launched, Workspace};
 
+use super::deadline;
 use super::draft::{address, content_of, frozen_row, id_of, is_draft};
 use super::readiness::Readiness;
 use crate::WebState;
@@ -27,6 +28,7 @@ struct LaunchPage {
     /// `9,871 people`
     people: String,
     must_type: bool,
+    gives_up: String,
     error: &'static str,
 }
 
@@ -115,6 +117,7 @@ async fn page_of(page: Page, data: &Workspace, campaign: Campaign, error: &'stat
     let readiness = Readiness::of(data, &campaign, page.now).await?;
     let recipients = readiness.audience.recipients();
     Ok(LaunchPage {
+        gives_up: deadline::words(campaign.head.deadline(), page.zone),
         page: page.titled(format!("Launch {}", campaign.head.name), Nav::Campaigns),
         people: count_of(recipients, "person", "people"),
         must_type: recipients > TYPED_ABOVE_RECIPIENTS,

@@ -12,7 +12,6 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::rate::{Rate, RateMeter};
-use super::stuck::DiskFull;
 use super::tally::Tally;
 use crate::{WebState, disk};
 
@@ -33,8 +32,10 @@ pub struct Look {
     pub rate: Rate,
     /// When one of its numbers last changed, as far as this process saw.
     pub moved_at: Option<UnixMs>,
-    /// The ledger has no room to grow.
-    pub disk: Option<DiskFull>,
+    /// Bytes left where the ledger lies, when they are too few to record anything.
+    pub disk: Option<u64>,
+    /// Why the whole installation sends nothing.
+    pub lock: Option<String>,
     pub at: UnixMs,
 }
 
@@ -136,6 +137,7 @@ async fn look(state: &WebState, data: &Workspace, id: CampaignId, meter: &mut Ra
         rate: meter.rate(),
         moved_at: meter.moved_at(),
         disk: full_disk(state),
+        lock: state.store.sending_lock().await?,
         at,
     })
 }
@@ -154,12 +156,12 @@ pub async fn fresh(state: &WebState, data: &Workspace, id: CampaignId) -> StoreR
         rate: seen.as_ref().map(|look| look.rate).unwrap_or_default(),
         moved_at: seen.and_then(|look| look.moved_at),
         disk: full_disk(state),
+        lock: state.store.sending_lock().await?,
         at: state.now(),
     })
 }
 
 /// Only a ledger in a file of ours shares its disk with the uploads.
-fn full_disk(state: &WebState) -> Option<DiskFull> {
-    let low = || disk::low(&state.config.spool_dir).map(|free_bytes| DiskFull { free_bytes });
-    state.store.is_embedded().then(low).flatten()
+fn full_disk(state: &WebState) -> Option<u64> {
+    state.store.is_embedded().then(|| disk::low(&state.config.spool_dir)).flatten()
 }

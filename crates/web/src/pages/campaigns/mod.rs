@@ -5,6 +5,7 @@ mod badge;
 mod bounces;
 mod checklist;
 mod content;
+mod deadline;
 mod delivery;
 mod details;
 mod draft;
@@ -24,7 +25,7 @@ pub(crate) mod rate;
 mod readiness;
 mod recipients;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod show;
 mod signing_check;
 mod stuck;
@@ -34,6 +35,8 @@ pub(crate) mod wording;
 
 pub(crate) use draft::encoded;
 pub(crate) use live::LiveCampaigns;
+#[cfg(test)]
+pub(crate) use stuck::facts as stuck_facts;
 pub(crate) use wording::{
     provider as provider_name, reason as delivery_reason, state as delivery_state, state_tone as delivery_tone,
 };

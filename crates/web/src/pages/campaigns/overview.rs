@@ -22,6 +22,7 @@ use crate::page::{Nav, Page, Show};
 use crate::pages::providers::{EventRow, event_rows};
 use crate::problem::WebResult;
 use crate::text::{count_of, number};
+use crate::waiting::HEARTBEAT_LIMIT;
 
 #[derive(Template)]
 #[template(path = "campaigns/overview.html")]
@@ -140,8 +141,8 @@ pub fn view(look: &Look, page: &Page) -> LiveView {
         progress_line: progress_line(head.state, &tally),
         speed_line: speed_line(look, &tally, clock),
         stats: stats(overview, &tally),
-        pace: pace::explain(overview, &look.queue, look.at, clock),
-        stuck: stuck::diagnose(overview, &look.queue, look.disk, look.moved_at, look.at),
+        pace: pace::explain(look, clock),
+        stuck: stuck::diagnose(look),
         attention: head.attention.clone(),
         in_doubt: tally.of(DeliveryState::InDoubt),
         skipped: overview.skipped.iter().map(|(reason, n)| (wording::skipped(reason).to_owned(), *n)).collect(),
@@ -287,7 +288,7 @@ fn groups(overview: &Overview) -> Vec<ErrorGroup> {
 }
 
 fn heartbeat(overview: &Overview, now: UnixMs) -> String {
-    let limit = i64::try_from(pace::HEARTBEAT_LIMIT.as_millis()).unwrap_or(i64::MAX);
+    let limit = i64::try_from(HEARTBEAT_LIMIT.as_millis()).unwrap_or(i64::MAX);
     let senders = || overview.workers.iter().filter(|w| pace::sends(w));
     let alive = senders().filter(|w| now.0 - w.heartbeat_at_ms < limit).count();
     let Some(latest) = senders().next() else { return "No worker has reported yet".to_owned() };

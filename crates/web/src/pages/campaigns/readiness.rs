@@ -60,6 +60,7 @@ impl Readiness {
         let draft = content_of(campaign, &workspace, &lists);
         let mut checks = own_checks(id, &lists, &audience, route.as_ref());
         checks.extend(signing_check(&draft.from_email, &data.signing_domains().await?, route.as_ref()));
+        checks.extend(deadline_check(campaign, now));
         checks.extend(preflight(&draft, &fields).into_iter().map(|finding| with_fix(id, finding)));
         checks.sort_by_key(|c| c.level);
         Ok(Self { lists, workspace, route, audience, checks })
@@ -106,6 +107,18 @@ fn own_checks(id: CampaignId, lists: &[CampaignList], audience: &Audience, route
         checks.push(block("no-route", "No way to send", detail, to, "Set up sending", RowKey::Route));
     }
     checks
+}
+
+fn deadline_check(campaign: &Campaign, now: UnixMs) -> Option<Check> {
+    campaign.head.deadline().has_passed(now).then(|| Check {
+        level: Level::Block,
+        code: "deadline-passed",
+        title: "Its deadline has passed".to_owned(),
+        detail: "It would give up before it begins.".to_owned(),
+        href: address(campaign.head.id, "/details"),
+        fix: "Change deadline",
+        row: RowKey::Content,
+    })
 }
 
 fn with_fix(id: CampaignId, finding: Finding) -> Check {

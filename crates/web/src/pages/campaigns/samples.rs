@@ -1,8 +1,11 @@
 //! A campaign and its queue, for the tests of what the overview says of them.
 
 use tidings_domain::{CampaignState, DeliveryState, UnixMs};
-use tidings_queue::{Gauge, Limits, Shard, ShardStatus, Standing};
+use tidings_queue::{Gauge, Limits, Shard, ShardStatus, Snapshot, Standing};
 use tidings_store::{CampaignHead, CampaignId, Overview, ProviderId, ProviderProgress, Responses, WorkerBeat};
+
+use super::live::Look;
+use super::rate::Rate;
 
 pub const NOW: UnixMs = UnixMs(1_795_426_445_000);
 
@@ -55,7 +58,14 @@ fn head() -> CampaignHead {
         sending_at_ms: Some(NOW.0 - 1_000),
         done_at_ms: None,
         cancelled_at_ms: None,
+        deadline_hours: None,
+        deadline_at_ms: None,
     }
+}
+
+/// As a page sees it, without an updater.
+pub fn look(overview: Overview, queue: Snapshot) -> Look {
+    Look { overview, queue, turns: vec![], rate: Rate::default(), moved_at: None, disk: None, lock: None, at: NOW }
 }
 
 /// A shard of the bulk lane.

@@ -1,20 +1,14 @@
-//! When nothing moves although it should: a named diagnosis instead of a still page.
+//! When nothing moves although it should: a named diagnosis instead of a still page. The words are those of "Why is it waiting?".
 
 use std::time::Duration;
 
-use tidings_domain::{CampaignState, ProcessRole, UnixMs, Word};
-use tidings_queue::{Health, Snapshot, Standing};
-use tidings_store::Overview;
+use tidings_domain::{CampaignState, UnixMs};
 
-use super::pace::{self, has_worker};
-use super::rate::about;
-use super::tally::Tally;
-use super::wording;
+use super::live::Look;
+use crate::waiting::{Cause, Facts, Process, causes, of_overview, reason};
 
 /// A campaign may stand still for this long without a worker before it is called stuck.
 const WITHOUT_WORKER: Duration = Duration::from_secs(60);
-/// And for this long with one.
-const WITHOUT_PROGRESS: Duration = Duration::from_secs(5 * 60);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stuck {
@@ -24,112 +18,68 @@ pub struct Stuck {
     pub command: &'static str,
 }
 
-/// The ledger is on a disk without room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DiskFull {
-    pub free_bytes: u64,
-}
-
-/// `moved_at`: when a number of the campaign last changed, as far as this process saw.
-pub fn diagnose(
-    overview: &Overview,
-    queue: &Snapshot,
-    disk: Option<DiskFull>,
-    moved_at: Option<UnixMs>,
-    now: UnixMs,
-) -> Option<Stuck> {
-    let head = &overview.head;
+pub fn diagnose(look: &Look) -> Option<Stuck> {
+    let head = &look.overview.head;
     if !head.state.is_active() || head.paused_at_ms.is_some() {
         return None;
     }
-    if let Some(DiskFull { free_bytes }) = disk {
-        return Some(Stuck {
-            title: format!("“{}” waits: the disk is full", head.name),
-            detail: format!(
-                "{} MiB are left, so what is sent can no longer be recorded, and nothing is sent unrecorded. Make room; it goes on by itself.",
-                free_bytes >> 20
-            ),
-            command: "",
-        });
-    }
-    if let Health::Down { since, trouble, why } = &queue.health {
-        return Some(Stuck {
-            title: format!("“{}” waits: {trouble}", head.name),
-            detail: format!("{} It said: {why}", wording::queue_is_away(*since)),
-            command: "",
-        });
-    }
-    let state = wording::campaign_state(head.state);
-    let since = now.since(UnixMs(entered_at(overview)));
-    if !has_worker(overview, now) {
-        return (since >= WITHOUT_WORKER).then(|| no_worker(overview, state, since, now));
-    }
-    let last = last_sign(overview, moved_at);
-    let still = now.since(last);
-    let waits = Tally::new(overview.counts.clone()).ahead() == 0 && head.state != CampaignState::Queuing;
-    let held = queue
-        .shards
-        .iter()
-        .any(|s| matches!(s.standing, Standing::Held | Standing::RateLimited | Standing::ConnectionLimited));
-    if still < WITHOUT_PROGRESS || waits || held {
-        return None;
-    }
-    let who = overview.workers.iter().find(|w| pace::sends(w)).map_or("", |w| w.host.as_str());
-    Some(Stuck {
-        title: format!("“{}” has been {state} for {} without any progress", head.name, about(still)),
-        detail: format!("The worker on {who} is alive, but nothing of this campaign moved. Its log says why."),
-        command: "",
-    })
+    let facts = facts(look);
+    let found = causes(&facts).into_iter().find(|cause| is_stuck(cause, &facts))?;
+    // None of these words names an instant.
+    let words = reason(&found, &facts, &|_| String::new());
+    Some(Stuck { title: words.sentence, detail: words.more, command: words.command })
 }
 
-fn no_worker(overview: &Overview, state: &str, since: Duration, now: UnixMs) -> Stuck {
-    let (name, command) = match overview.head.state {
-        CampaignState::Queuing => ("dispatcher", "tidings dispatcher"),
-        _ => ("worker", "tidings worker"),
+/// What the overview knows.
+pub fn facts(look: &Look) -> Facts {
+    let facts = Facts {
+        now: look.at,
+        lock: look.lock.clone(),
+        disk_free: look.disk,
+        queue: look.queue.health.clone(),
+        workers: look.overview.workers.clone(),
+        campaign: None,
+        delivery: None,
+        left: Default::default(),
+        destinations: Vec::new(),
+        moved_at: look.moved_at,
     };
-    // An installation of one process has never seen any other.
-    let is_one = !overview.workers.iter().any(|w| w.role != ProcessRole::Serve.as_str());
-    let (name, command) = if is_one { ("worker", "tidings serve") } else { (name, command) };
-    let detail = match overview.workers.iter().find(|w| pace::wanted(overview)(w)) {
-        Some(worker) => {
-            let ago = about(now.since(UnixMs(worker.heartbeat_at_ms)));
-            format!(
-                "The last heartbeat was {ago} ago, from {}. Nothing is lost: sending goes on as soon as one runs. Start one with",
-                worker.host
-            )
+    of_overview(facts, &look.overview, &look.queue)
+}
+
+/// What a person has to mend; nobody is missed in the first minute.
+fn is_stuck(cause: &Cause, facts: &Facts) -> bool {
+    match cause {
+        Cause::SendingLocked { .. } | Cause::DiskFull { .. } | Cause::QueueAway { .. } | Cause::Standstill { .. } => {
+            true
         }
-        None => {
-            "None has ever reported. Nothing is lost: sending begins as soon as one runs. Start one with".to_owned()
+        Cause::NoProcess { .. } => {
+            let since = facts.campaign.as_ref().map_or(UnixMs(0), |campaign| campaign.since);
+            is_missed(cause, facts) && facts.now.since(since) >= WITHOUT_WORKER
         }
-    };
-    Stuck {
-        title: format!("“{}” has been {state} for {}: no {name} is running", overview.head.name, about(since)),
-        detail,
-        command,
+        _ => false,
     }
 }
 
-fn entered_at(overview: &Overview) -> i64 {
-    let head = &overview.head;
-    head.sending_at_ms.or(head.queued_at_ms).or(head.queuing_at_ms).unwrap_or(head.updated_at_ms)
-}
-
-fn last_sign(overview: &Overview, moved_at: Option<UnixMs>) -> UnixMs {
-    let replies = overview.providers.iter().filter_map(|p| p.last_reply.as_ref()).map(|r| r.at_ms);
-    let last = replies.chain([entered_at(overview), moved_at.map_or(0, |m| m.0)]).max();
-    UnixMs(last.unwrap_or(0))
+/// Nobody does what the campaign does now: fan-out is the dispatcher's, attempts are a worker's.
+pub fn is_missed(cause: &Cause, facts: &Facts) -> bool {
+    let is_queuing = facts.campaign.as_ref().is_some_and(|campaign| campaign.state == CampaignState::Queuing);
+    let wanted = if is_queuing { Process::Dispatcher } else { Process::Worker };
+    matches!(cause, Cause::NoProcess { process, .. } if *process == wanted)
 }
 
 #[cfg(test)]
 mod tests {
     use tidings_domain::DeliveryState as S;
+    use tidings_queue::{Snapshot, Standing};
+    use tidings_store::Overview;
 
-    use super::super::samples::{NOW, overview, shard};
+    use super::super::samples::{NOW, look, overview, shard};
     use super::*;
 
     fn diagnosis(overview: &Overview, shards: Vec<tidings_queue::ShardStatus>) -> Option<String> {
         let queue = Snapshot { shards, ..Snapshot::default() };
-        diagnose(overview, &queue, None, None, NOW).map(|stuck| stuck.title)
+        diagnose(&look(overview.clone(), queue)).map(|stuck| stuck.title)
     }
 
     fn still_for(ms: i64) -> Overview {
@@ -151,11 +101,36 @@ mod tests {
     }
 
     #[test]
+    fn queuing_without_anybody_names_the_command_that_helps() {
+        let mut overview = overview(&[(S::Pending, 5)]);
+        overview.head.state = CampaignState::Queuing;
+        (overview.head.queued_at_ms, overview.head.sending_at_ms) = (None, None);
+        overview.head.queuing_at_ms = Some(NOW.0 - 6 * UnixMs::MINUTE);
+        overview.workers[0].heartbeat_at_ms = NOW.0 - 11 * UnixMs::MINUTE;
+        let stuck = diagnose(&look(overview.clone(), Snapshot::default())).expect("is stuck");
+        assert_eq!(stuck.command, "tidings serve");
+        overview.workers[0].role = "dispatcher".into();
+        let stuck = diagnose(&look(overview, Snapshot::default())).expect("is stuck");
+        assert_eq!(stuck.command, "tidings dispatcher");
+    }
+
+    #[test]
     fn a_full_disk_explains_a_wait_at_once() {
-        let (overview, full) = (still_for(1_000), Some(DiskFull { free_bytes: 3 << 20 }));
-        let stuck = diagnose(&overview, &Snapshot::default(), full, None, NOW).unwrap();
+        let mut look = look(still_for(1_000), Snapshot::default());
+        look.disk = Some(3 << 20);
+        let stuck = diagnose(&look).unwrap();
         assert_eq!(stuck.title, "“Spring” waits: the disk is full");
         assert!(stuck.detail.starts_with("3 MiB are left"));
+    }
+
+    #[test]
+    fn a_queue_that_is_away_explains_it_too() {
+        let mut look = look(still_for(1_000), Snapshot::default());
+        let (since, trouble) = (Duration::from_secs(70), tidings_queue::Trouble::Unreachable);
+        look.queue.health = tidings_queue::Health::Down { since, trouble, why: "refused".into() };
+        let stuck = diagnose(&look).unwrap();
+        assert_eq!(stuck.title, "“Spring” waits: Redis cannot be reached");
+        assert!(stuck.detail.contains("resumes by itself"));
     }
 
     #[test]
@@ -175,7 +150,10 @@ mod tests {
     fn with_a_worker_only_what_nothing_explains_is_stuck() {
         let still = still_for(6 * UnixMs::MINUTE);
         assert!(diagnosis(&still, vec![]).is_some_and(|title| title.contains("without any progress")));
-        assert_eq!(diagnosis(&still, vec![shard("google", 5, Standing::Held)]), None, "a hold explains it");
+        let mut held = shard("google", 5, Standing::Held);
+        held.hold =
+            Some(tidings_queue::HoldStatus { why: "421".into(), since: Duration::ZERO, remaining: Duration::ZERO });
+        assert_eq!(diagnosis(&still, vec![held]), None, "a hold explains it");
         assert_eq!(diagnosis(&still_for(4 * UnixMs::MINUTE), vec![]), None);
         let mut paused = still_for(6 * UnixMs::MINUTE);
         paused.head.paused_at_ms = Some(1);

@@ -17,6 +17,7 @@ pub fn skipped(reason: &str) -> &str {
         Ok(SkipReason::OnHold) => "on hold after soft bounces",
         Ok(SkipReason::Blocklist) => "on the block list",
         Ok(SkipReason::Deleted) => "deleted since launch",
+        Ok(SkipReason::Deadline) => "the deadline passed first",
         Err(_) => reason,
     }
 }

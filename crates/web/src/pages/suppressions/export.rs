@@ -9,6 +9,7 @@ use super::owner::Owner;
 use crate::WebState;
 use crate::page::Page;
 use crate::problem::{WebError, WebResult};
+use crate::text::harmless;
 
 /// Rows of one step: what is in memory at a time.
 const CHUNK_ROWS: i64 = 2_000;
@@ -62,10 +63,4 @@ fn lines(rows: &[Suppression], page: &Page, with_header: bool) -> WebResult<Vec<
 
 fn internal(error: impl std::fmt::Display) -> WebError {
     WebError::Internal(format!("the CSV could not be written: {error}"))
-}
-
-/// A cell that a spreadsheet would take for a formula gets an apostrophe before it; NUL goes away.
-fn harmless(cell: &str) -> String {
-    let clean = cell.replace('\0', "");
-    if clean.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{clean}") } else { clean }
 }

@@ -1,0 +1,195 @@
+use std::time::Duration;
+
+use tidings_domain::{CampaignState, UnixMs};
+use tidings_queue::Window;
+
+/// What somebody waits for when no process does it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Process {
+    Worker,
+    Dispatcher,
+}
+
+/// Why something does not move, or not faster. The order of the variants is that of importance: what stops more stands first.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cause {
+    /// A restored database sends nothing.
+    SendingLocked {
+        why: String,
+    },
+    DiskFull {
+        free_bytes: u64,
+    },
+    /// Redis cannot be used.
+    QueueAway {
+        trouble: String,
+        why: String,
+        since: Duration,
+    },
+    NotLaunched,
+    /// Nothing waits any more.
+    Ended {
+        state: CampaignState,
+        at: Option<UnixMs>,
+    },
+    /// This one delivery has ended.
+    Settled {
+        how: String,
+    },
+    DeadlinePassed {
+        at: UnixMs,
+    },
+    Paused {
+        by: String,
+        at: UnixMs,
+        why: String,
+        waiting: i64,
+        in_flight: i64,
+    },
+    /// Nobody does the work. `last`: who showed life last, and when.
+    NoProcess {
+        process: Process,
+        is_one: bool,
+        last: Option<(String, UnixMs)>,
+        since: UnixMs,
+    },
+    /// A person keeps it back.
+    HeldByHand,
+    /// A destination asked to be left alone.
+    Held {
+        who: String,
+        since: Duration,
+        left: Duration,
+        reply: String,
+        waiting: i64,
+    },
+    /// All connections that a destination allows are in use.
+    Connections {
+        who: String,
+        used: u32,
+        limit: u32,
+        waiting: i64,
+        reply: String,
+    },
+    /// The destination's rate, or another limit in messages, is used up. `next`: until the next one may go.
+    Rate {
+        who: String,
+        limit: String,
+        next: Duration,
+        waiting: i64,
+        takes: Option<Duration>,
+        reply: String,
+    },
+    /// The messages of a minute, an hour or a day are used up. `limit`: 0 where it is the route's and not known here.
+    Window {
+        who: String,
+        window: Window,
+        limit: u32,
+        next: Duration,
+        waiting: i64,
+    },
+    /// The domain's DNS did not answer, or answered nonsense.
+    DnsTrouble {
+        said: String,
+        next: Option<UnixMs>,
+    },
+    /// Providers of so many recipients are being looked up.
+    LookingUp {
+        n: i64,
+    },
+    /// Put off by the receivers.
+    PutOff {
+        n: i64,
+        first: Option<UnixMs>,
+        last: Option<UnixMs>,
+        reply: String,
+        is_all: bool,
+    },
+    Preparing,
+    /// Its jobs are on their way into the queue.
+    Queueing {
+        n: i64,
+    },
+    InFlight {
+        n: i64,
+    },
+    /// No limit is reached: the machine's own speed.
+    OwnSpeed {
+        waiting: i64,
+    },
+    /// A process is alive, nothing explains it, and yet nothing moves.
+    Standstill {
+        since: UnixMs,
+        host: String,
+    },
+    Attention {
+        why: String,
+    },
+    /// It ends by itself then.
+    Deadline {
+        at: UnixMs,
+    },
+}
+
+impl Cause {
+    /// For programs.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::SendingLocked { .. } => "sending_locked",
+            Self::DiskFull { .. } => "disk_full",
+            Self::QueueAway { .. } => "queue_away",
+            Self::NotLaunched => "not_launched",
+            Self::Ended { .. } => "ended",
+            Self::Settled { .. } => "settled",
+            Self::DeadlinePassed { .. } => "deadline_passed",
+            Self::Paused { .. } => "paused",
+            Self::NoProcess { process: Process::Worker, .. } => "no_worker",
+            Self::NoProcess { process: Process::Dispatcher, .. } => "no_dispatcher",
+            Self::HeldByHand => "held_by_hand",
+            Self::Held { .. } => "held",
+            Self::Connections { .. } => "connections",
+            Self::Rate { .. } => "rate",
+            Self::Window { .. } => "window",
+            Self::DnsTrouble { .. } => "dns",
+            Self::LookingUp { .. } => "looking_up",
+            Self::PutOff { .. } => "put_off",
+            Self::Preparing => "preparing",
+            Self::Queueing { .. } => "queueing",
+            Self::InFlight { .. } => "in_flight",
+            Self::OwnSpeed { .. } => "own_speed",
+            Self::Standstill { .. } => "standstill",
+            Self::Attention { .. } => "attention",
+            Self::Deadline { .. } => "deadline",
+        }
+    }
+
+    /// How many it is about, where it is one destination's doing.
+    pub const fn waiting(&self) -> Option<i64> {
+        match self {
+            Self::Held { waiting, .. }
+            | Self::Connections { waiting, .. }
+            | Self::Rate { waiting, .. }
+            | Self::Window { waiting, .. }
+            | Self::OwnSpeed { waiting } => Some(*waiting),
+            _ => None,
+        }
+    }
+
+    /// Nothing goes until somebody does something or a time is over; otherwise it is only slow, or takes its course.
+    pub const fn stops(&self) -> bool {
+        !matches!(
+            self,
+            Self::Connections { .. }
+                | Self::Rate { .. }
+                | Self::Window { .. }
+                | Self::LookingUp { .. }
+                | Self::Preparing
+                | Self::Queueing { .. }
+                | Self::InFlight { .. }
+                | Self::OwnSpeed { .. }
+                | Self::Ended { .. }
+                | Self::Settled { .. }
+                | Self::Deadline { .. }
+        )
+    }
+}

@@ -1,0 +1,113 @@
+use std::time::Duration;
+
+use serde::Serialize;
+use tidings_queue::{BudgetKind, Knob, ShardStatus, Standing, StoppedBy};
+
+use crate::pages::campaigns::wording;
+
+/// A lane of a provider, or of a relay, as the queue sees it.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// In the middle of a sentence: `Gmail and Google Workspace`, `the relay “mx”`.
+    pub who: String,
+    pub status: ShardStatus,
+}
+
+impl Destination {
+    /// `relay`: the name of the route behind a relay's shard, where it is known.
+    pub fn new(status: ShardStatus, relay: Option<&str>) -> Self {
+        let name = &*status.shard.name;
+        let who = match (name.strip_prefix("relay:"), relay) {
+            (Some(_), Some(route)) => format!("the relay “{route}”"),
+            (Some(_), None) => "the relay".to_owned(),
+            (None, _) => wording::provider(provider_of(name)),
+        };
+        Self { who, status }
+    }
+
+    /// Jobs that are here now: ready and in flight.
+    pub fn waiting(&self) -> i64 {
+        i64::try_from(self.status.ready + self.status.leased).unwrap_or(i64::MAX)
+    }
+
+    pub fn hold_left(&self) -> Duration {
+        self.status.hold.as_ref().map_or(Duration::ZERO, |hold| hold.remaining)
+    }
+
+    /// The reply that turned the knob down, if one did.
+    pub fn turned_by(&self, knob: Knob) -> String {
+        let reduced = self.status.reduced.iter().find(|reduced| reduced.knob == knob);
+        reduced.map(|reduced| reduced.why.clone()).unwrap_or_default()
+    }
+
+    /// Whose budget stops it: its own, or that of the route that it shares with others.
+    pub fn limited_by(&self) -> String {
+        match self.status.stopped_by {
+            Some(StoppedBy { budget: BudgetKind::Route, .. }) => {
+                format!("the route's own budget, on the way to {}", self.who)
+            }
+            _ => self.who.clone(),
+        }
+    }
+
+    /// Until the next message may go.
+    pub fn next_token(&self) -> Duration {
+        if let Some(StoppedBy { frees_in: Some(time), .. }) = self.status.stopped_by {
+            return time;
+        }
+        match (self.status.standing, self.status.rate.limit) {
+            (Standing::RateLimited, limit) if limit > 0.0 => Duration::from_secs_f64((1.0 / limit).min(86_400.0)),
+            (Standing::Held, _) => self.hold_left(),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// How long what is here takes at the rate that is allowed.
+    pub fn takes(&self) -> Option<Duration> {
+        let limit = self.status.rate.limit;
+        #[allow(clippy::cast_precision_loss)] // an estimate
+        (limit > 0.0).then(|| Duration::from_secs_f64((self.waiting() as f64 / limit).min(1e7)))
+    }
+
+    /// For programs.
+    pub fn json(&self) -> DestinationJson {
+        let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let status = &self.status;
+        DestinationJson {
+            name: status.shard.name.to_string(),
+            lane: status.shard.lane,
+            ready: status.ready,
+            delayed: status.delayed,
+            in_flight: status.leased,
+            rate_now: status.rate.now,
+            rate_limit: status.rate.limit,
+            connections_now: status.connections.now,
+            connections_limit: status.connections.limit,
+            next_token_in_ms: ms(self.next_token()),
+            held_for_ms: status.hold.as_ref().map(|hold| ms(hold.remaining)),
+            held_by: status.hold.as_ref().map(|hold| hold.why.clone()),
+        }
+    }
+}
+
+/// Limits of 0 are none.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DestinationJson {
+    pub name: String,
+    pub lane: u8,
+    pub ready: usize,
+    pub delayed: usize,
+    pub in_flight: usize,
+    pub rate_now: f64,
+    pub rate_limit: f64,
+    pub connections_now: u32,
+    pub connections_limit: u32,
+    pub next_token_in_ms: i64,
+    pub held_for_ms: Option<i64>,
+    pub held_by: Option<String>,
+}
+
+/// The provider of a shard's name: what stands before the route.
+pub fn provider_of(shard: &str) -> &str {
+    shard.split_once('@').map_or(shard, |(provider, _)| provider)
+}

@@ -1,0 +1,171 @@
+//! Reads the facts. Only sums and single rows are read, never a campaign's rows.
+
+use std::collections::BTreeMap;
+
+use tidings_domain::{DeliveryState, UnixMs};
+use tidings_queue::{Health, ShardStatus, Snapshot};
+use tidings_store::{CampaignHead, DeliveryHistory, Overview, ProviderId, RouteId, Store, StoreResult, WorkerBeat};
+
+use super::destination::{Destination, provider_of};
+use super::facts::{CampaignFacts, DeliveryFacts, Facts, Left};
+use crate::pages::campaigns::wording;
+use crate::{WebState, disk};
+
+/// The queue's lane of campaigns (`tidings_domain::Lane::Bulk`).
+const BULK_LANE: u8 = 2;
+
+/// What holds for the whole installation; the rest is empty.
+///
+/// # Errors
+/// The database's own.
+pub async fn process_facts(store: &Store, queue: Health, now: UnixMs) -> StoreResult<Facts> {
+    let beats = store.workers().await?.into_iter();
+    let beat = |beat: tidings_store::Heartbeat| WorkerBeat {
+        id: beat.id,
+        role: beat.role,
+        host: beat.host,
+        heartbeat_at_ms: beat.heartbeat_at_ms,
+    };
+    let mut workers: Vec<WorkerBeat> = beats.map(beat).collect();
+    workers.sort_by_key(|worker| std::cmp::Reverse(worker.heartbeat_at_ms));
+    Ok(Facts {
+        now,
+        lock: store.sending_lock().await?,
+        disk_free: None,
+        queue,
+        workers,
+        campaign: None,
+        delivery: None,
+        left: Left::default(),
+        destinations: Vec::new(),
+        moved_at: None,
+    })
+}
+
+/// Only a ledger in a file of ours shares its disk with the uploads.
+fn low_disk(state: &WebState) -> Option<u64> {
+    state.store.is_embedded().then(|| disk::low(&state.config.spool_dir)).flatten()
+}
+
+/// The installation as this process sees it.
+///
+/// # Errors
+/// The database's own.
+pub(crate) async fn here(state: &WebState) -> StoreResult<(Facts, Snapshot)> {
+    let facts = process_facts(&state.store, state.queue.health(), state.now()).await?;
+    Ok((Facts { disk_free: low_disk(state), ..facts }, state.queue.snapshot().await))
+}
+
+/// The same from what was read already.
+pub fn of_overview(facts: Facts, overview: &Overview, seen: &Snapshot) -> Facts {
+    let campaign = campaign(&overview.head);
+    let replies = overview.providers.iter().filter_map(|p| p.last_reply.as_ref()).map(|reply| UnixMs(reply.at_ms));
+    let moved_at = replies.chain([campaign.since]).chain(facts.moved_at).max();
+    Facts {
+        moved_at,
+        campaign: Some(campaign),
+        left: left(overview),
+        destinations: destinations(overview, &seen.shards),
+        ..facts
+    }
+}
+
+fn campaign(head: &CampaignHead) -> CampaignFacts {
+    let reached = [head.sending_at_ms, head.queued_at_ms, head.queuing_at_ms];
+    let since = head.done_at_ms.or(head.cancelled_at_ms).or_else(|| reached.into_iter().flatten().next());
+    CampaignFacts {
+        name: head.name.clone(),
+        state: head.state,
+        since: UnixMs(since.unwrap_or(head.updated_at_ms)),
+        paused: head.paused_at_ms.map(|at| (UnixMs(at), head.paused_by.clone(), head.pause_reason.clone())),
+        attention: head.attention.clone(),
+        deadline: head.deadline_at_ms.map(UnixMs),
+    }
+}
+
+fn left(overview: &Overview) -> Left {
+    let unknown = overview.providers.iter().find(|provider| provider.id == ProviderId(0));
+    Left {
+        unknown_provider: unknown.and_then(|p| p.counts.get(&DeliveryState::Pending).copied()).unwrap_or(0),
+        first_try: overview.next_due_at_ms.map(UnixMs),
+        ..of_counts(&overview.counts)
+    }
+}
+
+fn of_counts(counts: &BTreeMap<DeliveryState, i64>) -> Left {
+    let of = |state| counts.get(&state).copied().unwrap_or(0);
+    Left {
+        pending: of(DeliveryState::Pending),
+        queued: of(DeliveryState::Queued),
+        in_flight: of(DeliveryState::Sending),
+        deferred: of(DeliveryState::Deferred),
+        ..Left::default()
+    }
+}
+
+/// Where this campaign's deliveries go. Of a campaign with many small providers every such destination counts, for their names are
+/// not read.
+fn destinations(overview: &Overview, shards: &[ShardStatus]) -> Vec<Destination> {
+    let relay = overview.head.route_id.map(|route| format!("relay:{route}"));
+    let is_ours = |status: &&ShardStatus| {
+        let name = &*status.shard.name;
+        let known = || overview.providers.iter().any(|provider| provider.name == provider_of(name));
+        status.shard.lane == BULK_LANE
+            && (relay.as_deref() == Some(name) || known() || overview.smaller_providers.is_some())
+    };
+    let ours = shards.iter().filter(is_ours);
+    ours.map(|status| Destination::new(status.clone(), overview.route.as_deref())).collect()
+}
+
+/// Of one recipient of a campaign.
+pub fn of_delivery(facts: Facts, overview: &Overview, history: &DeliveryHistory, seen: &Snapshot) -> Facts {
+    let facts = of_overview(facts, overview, seen);
+    let relay = overview.head.route_id.map(|route| format!("relay:{route}"));
+    let goes_there = |destination: &Destination| {
+        let name = &*destination.status.shard.name;
+        relay.as_deref() == Some(name) || provider_of(name) == history.provider
+    };
+    Facts {
+        destinations: facts.destinations.iter().filter(|d| goes_there(d)).cloned().collect(),
+        delivery: Some(delivery(history)),
+        ..facts
+    }
+}
+
+fn delivery(history: &DeliveryHistory) -> DeliveryFacts {
+    let person = &history.person;
+    let how = person.reason.as_deref().map(|reason| wording::reason(person.state, reason));
+    DeliveryFacts {
+        state: person.state,
+        reason: how.unwrap_or_else(|| wording::state(person.state).to_owned()),
+        is_held: person.is_held(),
+        due: person.due_at_ms().map(UnixMs),
+        reply: person.reply.clone().unwrap_or_default(),
+        is_dns: history.attempts.last().is_some_and(|attempt| attempt.phase == "dns"),
+    }
+}
+
+/// Of one provider, over all campaigns under way.
+///
+/// # Errors
+/// The database's own.
+pub async fn of_provider(facts: Facts, store: &Store, provider: &str, seen: Snapshot) -> StoreResult<Facts> {
+    let mut destinations = Vec::new();
+    for status in seen.shards.into_iter().filter(|status| is_of(&status.shard.name, provider)) {
+        let route = relay_name(store, &status.shard.name).await?;
+        destinations.push(Destination::new(status, route.as_deref()));
+    }
+    let left = of_counts(&store.provider_left(provider).await?);
+    // Their next try is not looked for: it is on the page of what is put off.
+    let left = Left { first_try: (left.deferred > 0).then_some(facts.now), ..left };
+    Ok(Facts { left, destinations, ..facts })
+}
+
+fn is_of(shard: &str, provider: &str) -> bool {
+    shard == provider || provider_of(shard) == provider
+}
+
+async fn relay_name(store: &Store, shard: &str) -> StoreResult<Option<String>> {
+    let Some(id) = shard.strip_prefix("relay:").and_then(|id| id.parse().ok()) else { return Ok(None) };
+    Ok(store.route_by_id(RouteId(id)).await?.map(|route| route.name))
+}
