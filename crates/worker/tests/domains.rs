@@ -140,7 +140,7 @@ async fn each_mistake_is_said_in_plain_words() {
     let (state_of, detail) = spf("v=spf1 include:gone.example -all").await;
     assert!(state_of == S::Broken && detail.contains("cannot work it out"), "{detail}");
 
-    let twice = DnsScript::new().text(&rsa_name, &rsa).text(&rsa_name, &rsa);
+    let twice = DnsScript::new().text(&rsa_name, &rsa).text(&rsa_name, &format!("{rsa}; n=again"));
     let details = world.look(twice).await;
     let record = details.records.iter().find(|record| record.host == rsa_name).expect("it was looked for");
     assert_eq!(record.state, S::Several);
