@@ -49,6 +49,7 @@ options! {
     "source_ip", "TIDINGS_SOURCE_IP", "(chosen by the system)", "Local address that direct deliveries leave from.";
     "providers_file", "TIDINGS_PROVIDERS_FILE", "(the built-in table)", "TOML over the built-in table of mailbox providers: limits, mail hosts, rules for replies. Read again when it changes; see tidings providers check.";
     "nameservers", "TIDINGS_NAMESERVERS", "(the system's)", "Comma-separated ip:port of the resolvers to ask.";
+    "dns_validates", "TIDINGS_DNS_VALIDATES", "false", "These resolvers check DNSSEC signatures, and nobody else can write to the path to them (they run on this machine, say): then DANE applies.";
     "smtp_port", "TIDINGS_SMTP_PORT", "25", "Port of direct deliveries. Only tests and sandboxes change it.";
     "allow_private_targets", "TIDINGS_ALLOW_PRIVATE_TARGETS", "false", "Deliver directly to loopback and private addresses. Only tests and sandboxes need it.";
     "max_connections", "TIDINGS_MAX_CONNECTIONS", "200", "SMTP connections of this process at one time (1 to 5000).";
@@ -96,6 +97,7 @@ struct Raw {
     source_ip: Option<String>,
     providers_file: Option<PathBuf>,
     nameservers: Option<String>,
+    dns_validates: Option<String>,
     smtp_port: Option<String>,
     allow_private_targets: Option<String>,
     max_connections: Option<String>,
@@ -133,6 +135,7 @@ pub struct Config {
     /// `None`: the built-in table alone, and what is changed on screen.
     pub providers_file: Option<PathBuf>,
     pub nameservers: Vec<SocketAddr>,
+    pub dns_validates: bool,
     pub smtp_port: u16,
     pub allow_private_targets: bool,
     pub max_connections: usize,
@@ -209,6 +212,7 @@ impl Raw {
         take("TIDINGS_EHLO_NAME", &mut self.ehlo_name);
         take("TIDINGS_SOURCE_IP", &mut self.source_ip);
         take("TIDINGS_NAMESERVERS", &mut self.nameservers);
+        take("TIDINGS_DNS_VALIDATES", &mut self.dns_validates);
         take("TIDINGS_SMTP_PORT", &mut self.smtp_port);
         take("TIDINGS_ALLOW_PRIVATE_TARGETS", &mut self.allow_private_targets);
         take("TIDINGS_MAX_CONNECTIONS", &mut self.max_connections);
@@ -271,6 +275,7 @@ impl Raw {
                 .transpose()?,
             providers_file: self.providers_file,
             nameservers: parse_list("nameservers", self.nameservers.as_deref(), "ip:port, such as 127.0.0.1:53")?,
+            dns_validates: parse("dns_validates", self.dns_validates.as_deref().unwrap_or("false"), "true or false")?,
             smtp_port: parse("smtp_port", self.smtp_port.as_deref().unwrap_or("25"), "a port number")?,
             allow_private_targets: parse(
                 "allow_private_targets",

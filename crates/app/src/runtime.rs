@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tidings_bounce::ProviderBook;
 use tidings_compose::Keys;
-use tidings_delivery::{Resolver, ResolverOptions, TlsClients, is_public};
+use tidings_delivery::{Resolver, ResolverOptions, StsOptions, TlsClients, is_public};
 use tidings_domain::{Lane, ProcessRole, ProviderTable, RetryPolicy, Shared};
 use tidings_intake::client_tls;
 use tidings_intake::mailbox::MailboxReader;
@@ -244,6 +244,7 @@ impl Running {
                 ehlo_name: config.ehlo_name.clone(),
                 source_ip: config.source_ip,
                 tls: TlsClients::new(&[]).context("preparing TLS")?,
+                sts: StsOptions::default(),
             },
             options,
         }))
@@ -303,6 +304,7 @@ impl Running {
 pub fn resolver(config: &Config, table: &Arc<ProviderTable>) -> anyhow::Result<Resolver> {
     let options = ResolverOptions {
         nameservers: config.nameservers.clone(),
+        validates: config.dns_validates,
         smtp_port: config.smtp_port,
         allow_private_targets: config.allow_private_targets,
         ..ResolverOptions::default()

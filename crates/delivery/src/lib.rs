@@ -1,6 +1,7 @@
 //! Message → outcome: where a domain's mail goes, who runs it, and one SMTP transaction with it.
 //!
 //! * [`Resolver`] finds the mail hosts of a domain and says which provider operates them, by the table that it is given.
+//! * [`StsClient`] finds what a domain demands of TLS by MTA-STS; [`Resolver::tlsa`] what it demands by DANE.
 //! * [`Connection`] is one SMTP session. A message takes two steps, so that the intent can be committed to the ledger
 //!   between them: [`Connection::offer`] sends everything but the final dot, [`Connection::finish`] sends the dot and
 //!   reads its reply. Whatever goes wrong before the dot may be tried again; after its first byte nobody knows.
@@ -10,9 +11,14 @@
 
 mod dns;
 mod smtp;
+mod sts;
 
-pub use dns::{DnsFailure, MailHosts, MxHost, Resolver, ResolverOptions, SpfAnswer, is_public};
+pub use dns::{
+    DnsFailure, HostTlsa, MailHosts, MxHost, Resolver, ResolverOptions, SpfAnswer, Texts, TlsaMatching, TlsaRecord,
+    TlsaSelector, TlsaUsage, is_public,
+};
 pub use smtp::{
-    Connection, Credentials, Envelope, Failure, Offer, Parsed, Session, Target, Timeouts, TlsClients, TlsError,
+    Connection, Credentials, Dane, Envelope, Failure, Offer, Parsed, Session, Target, Timeouts, TlsClients, TlsError,
     TlsPolicy, parse_reply,
 };
+pub use sts::{StsClient, StsFault, StsMode, StsOptions, StsPolicy, StsRecord};

@@ -5,7 +5,7 @@ mod support;
 
 use support::*;
 use tidings_delivery::{Connection, Credentials, Failure, Session, Target, TlsClients, TlsPolicy};
-use tidings_domain::{Outcome, Phase, Problem, TlsUse, TlsVersion};
+use tidings_domain::{Outcome, Phase, Problem, TlsResult, TlsUse, TlsVersion};
 use tidings_testing::{Act, Certificate, SmtpScript, SmtpServer};
 
 const HOST: &str = "mx.recipient.example";
@@ -65,7 +65,7 @@ async fn a_bad_certificate_stops_what_must_be_verified_and_nothing_else() {
                 _ => script.starttls(certificate.clone()),
             };
             let server = script.start().await;
-            let session = with_tls(policy, &[certificate]);
+            let session = with_tls(policy.clone(), &[certificate]);
             if policy == TlsPolicy::Opportunistic {
                 let mut connection = open_with(&server, &session).await.unwrap();
                 assert_eq!(connection.peer().tls, TlsUse::Unverified { version: TlsVersion::V1_3 });
@@ -105,11 +105,48 @@ async fn a_handshake_that_fails_or_hangs_is_a_tls_problem() {
     for act in [Act::Drop, Act::Bytes(b"250 what?\r\n".to_vec()), Act::Silence] {
         let server = SmtpScript::new().starttls(Certificate::valid(HOST)).on("TLS", act).start().await;
         let failed = open_with(&server, &with_tls(TlsPolicy::Opportunistic, &[])).await.err().unwrap();
-        assert!(failed.is_tls(), "{failed:?}");
+        assert!(matches!(failed, Failure::Tls { .. }), "{failed:?}");
         let mut plain = open_with(&server, &with_tls(TlsPolicy::None, &[])).await.unwrap();
         assert_accepted(&send(&mut plain).await);
         assert_eq!(server.connections(), 2);
     }
+}
+
+/// Each policy against each server: what it comes to, and what a report says.
+#[tokio::test(start_paused = true)]
+async fn policies_differ_in_what_they_take() {
+    use TlsResult as R;
+    let good = Certificate::valid(HOST);
+    let (verified, unverified) =
+        (TlsUse::Verified { version: TlsVersion::V1_3 }, TlsUse::Unverified { version: TlsVersion::V1_3 });
+    for (policy, certificate, expected) in [
+        (TlsPolicy::Tested, Some(good.clone()), Ok((verified, R::Success))),
+        (TlsPolicy::Tested, Some(Certificate::expired(HOST)), Ok((unverified, R::CertificateExpired))),
+        (TlsPolicy::Tested, Some(Certificate::valid("x.example")), Ok((unverified, R::CertificateHostMismatch))),
+        (TlsPolicy::Tested, None, Ok((TlsUse::None, R::StartTlsNotSupported))),
+        (TlsPolicy::Encrypted, Some(Certificate::expired(HOST)), Ok((unverified, R::Success))),
+        (TlsPolicy::Encrypted, None, Err(R::StartTlsNotSupported)),
+        (TlsPolicy::Opportunistic, None, Ok((TlsUse::None, R::StartTlsNotSupported))),
+        (TlsPolicy::StartTls, Some(Certificate::expired(HOST)), Err(R::CertificateExpired)),
+        (TlsPolicy::StartTls, Some(Certificate::valid("x.example")), Err(R::CertificateHostMismatch)),
+        (TlsPolicy::StartTls, None, Err(R::StartTlsNotSupported)),
+    ] {
+        let script = SmtpScript::new();
+        let roots: Vec<_> = certificate.iter().collect();
+        let server = match &certificate {
+            Some(certificate) => script.starttls(certificate.clone()).start().await,
+            None => script.start().await,
+        };
+        let found = match open_with(&server, &with_tls(policy.clone(), &roots)).await {
+            Ok(connection) => Ok((connection.peer().tls, connection.tls_result())),
+            Err(Failure::Tls { result, .. }) => Err(result),
+            Err(other) => panic!("{policy:?}: {other:?}"),
+        };
+        assert_eq!(found, expected, "{policy:?}");
+    }
+    let stranger = SmtpScript::new().starttls(good).start().await;
+    let failed = open_with(&stranger, &with_tls(TlsPolicy::StartTls, &[])).await.err().unwrap();
+    assert!(matches!(failed, Failure::Tls { result: R::CertificateNotTrusted, .. }), "{failed:?}");
 }
 
 /// CVE-2011-0411 and its kin: what follows the 220 in plaintext is anybody's.

@@ -56,7 +56,9 @@ pub use merge_tag::{MAX_MERGE_TAG_OCTETS, merge_tag};
 pub use pace::PaceAct;
 pub use process::ProcessRole;
 pub use provider::provider_label;
-pub use provider_table::{Provider, ProviderEntry, ProviderFile, ProviderLimits, ProviderTable, TableError};
+pub use provider_table::{
+    Provider, ProviderEntry, ProviderFile, ProviderLimits, ProviderTable, ProviderTls, TableError,
+};
 pub use relay::RelayPreset;
 pub use reply::{EnhancedCode, Reply, ReplyClass};
 pub use reply_rule::ReplyRule;

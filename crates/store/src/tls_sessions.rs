@@ -97,6 +97,22 @@ impl Store {
         .await
     }
 
+    /// The counts of one day, of one domain or of all, by domain and policy.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn tls_sessions_on(&self, day: i32, domain: Option<String>, limit: i64) -> StoreResult<Vec<TlsSessions>> {
+        self.read(move |conn| {
+            let mut rows = dsl::tls_sessions.filter(dsl::day.eq(day)).into_boxed();
+            if let Some(domain) = domain {
+                rows = rows.filter(dsl::domain.eq(domain));
+            }
+            let rows = rows.order((dsl::domain, dsl::policy, dsl::result, dsl::mx_host)).limit(limit);
+            Ok(rows.select(TlsSessions::as_select()).load(conn)?)
+        })
+        .await
+    }
+
     /// Removes what is older than [`TLS_SESSIONS_KEPT_DAYS`]. Returns how many counts there were.
     ///
     /// # Errors

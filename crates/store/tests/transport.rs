@@ -103,6 +103,9 @@ async fn sessions_add_up_and_old_ones_go() {
         assert_eq!(store.tls_domains(today - 7, "GOOD", 10).await.expect("reads").len(), 1);
         let found = store.tls_sessions_of("bad.example".to_owned(), today, 10).await.expect("reads");
         assert_eq!(found, [TlsSessions { detail: "nul \u{fffd} in it".to_owned(), ..bad }]);
+        let on = |domain: Option<&str>| store.tls_sessions_on(today, domain.map(str::to_owned), 10);
+        assert_eq!(on(None).await.expect("reads").len(), 2);
+        assert_eq!(on(Some("good.example")).await.expect("reads")[0].n, 7);
         assert_eq!(store.forget_old_tls_sessions(NOW).await.expect("forgets"), 1);
     }
 }

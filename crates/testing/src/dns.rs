@@ -1,10 +1,10 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hickory_proto::op::{Message, MessageType, ResponseCode};
-use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, SOA, TXT};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, SOA, TLSA, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -15,6 +15,8 @@ const MAX_PORT_TRIES: usize = 20;
 const MAX_UDP_OCTETS: usize = 4096;
 const MAX_ALIASES: usize = 8;
 const TTL_SECONDS: u32 = 300;
+/// Stands for every port in the names of TLSA records.
+const ANY_PORT: &str = "_any";
 
 /// How a name is answered when not by its records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub struct DnsScript {
     records: HashMap<String, Vec<RData>>,
     faults: HashMap<String, DnsFault>,
     no_soa: bool,
+    /// Names whose answers a validating resolver vouches for.
+    signed: HashSet<String>,
 }
 
 impl DnsScript {
@@ -70,6 +74,27 @@ impl DnsScript {
     pub fn text(self, name: &str, text: &str) -> Self {
         let strings = text.as_bytes().chunks(255).collect();
         self.record(name, RData::TXT(TXT::from_bytes(strings)))
+    }
+
+    /// A TLSA record by its numbers.
+    #[must_use]
+    pub fn tlsa(self, name: &str, [usage, selector, matching]: [u8; 3], data: &[u8]) -> Self {
+        let record = TLSA::new(usage.into(), selector.into(), matching.into(), data.to_vec());
+        self.record(name, RData::TLSA(record))
+    }
+
+    /// A signed TLSA record of a host, for a service on whatever port is asked for.
+    #[must_use]
+    pub fn tlsa_at_any_port(self, host: &str, numbers: [u8; 3], data: &[u8]) -> Self {
+        let name = format!("{ANY_PORT}._tcp.{host}");
+        self.tlsa(&name, numbers, data).signed(&name)
+    }
+
+    /// Answers for this name have the AD bit for who asks with the DO bit, as a validating resolver gives it to a signed zone.
+    #[must_use]
+    pub fn signed(mut self, name: &str) -> Self {
+        self.signed.insert(key(&fqdn(name)));
+        self
     }
 
     #[must_use]
@@ -175,7 +200,7 @@ impl Zone {
     fn answer(&self, query: &[u8], udp: bool) -> Option<Vec<u8>> {
         let query = Message::from_vec(query).ok()?;
         let question = query.queries.first()?.clone();
-        let name = question.name().clone();
+        let name = self.known_as(question.name());
         let asked = format!("{} {}", question.query_type(), key(&name));
         self.queries.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
 
@@ -183,6 +208,8 @@ impl Zone {
         answer.metadata.recursion_desired = true;
         answer.metadata.recursion_available = true;
         answer.add_query(question.clone());
+        let wants_signatures = query.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok);
+        answer.metadata.authentic_data = wants_signatures && self.script.signed.contains(&key(&name));
         match self.script.faults.get(&key(&name)) {
             Some(DnsFault::Silence) => return None,
             Some(DnsFault::Garbage) => return Some(b"no DNS".to_vec()),
@@ -190,9 +217,21 @@ impl Zone {
             Some(DnsFault::Refused) => answer.metadata.response_code = ResponseCode::Refused,
             Some(DnsFault::NxDomain) => self.negative(&mut answer, ResponseCode::NXDomain),
             Some(DnsFault::Truncated) if udp => answer.metadata.truncation = true,
-            Some(DnsFault::Truncated) | None => self.fill(&mut answer, &name, question.query_type()),
+            Some(DnsFault::Truncated) | None => {
+                self.fill(&mut answer, &name, question.query_type());
+                rename(&mut answer, &name, question.name());
+            }
         }
         answer.to_vec().ok()
+    }
+
+    /// The name under which the script knows what is asked for.
+    fn known_as(&self, name: &Name) -> Name {
+        let any = key(name).split_once("._tcp.").map(|(_, host)| format!("{ANY_PORT}._tcp.{host}"));
+        match any.filter(|any| self.script.records.contains_key(any)) {
+            Some(any) => fqdn(&any),
+            None => name.clone(),
+        }
     }
 
     /// The records of a name, along its aliases.
@@ -225,6 +264,13 @@ impl Zone {
             let soa = SOA::new(fqdn("ns.test"), fqdn("hostmaster.test"), 1, 3600, 600, 86400, 60);
             answer.add_authority(Record::from_rdata(fqdn("test"), 60, RData::SOA(soa)));
         }
+    }
+}
+
+/// Answers stand under the name that was asked for.
+fn rename(answer: &mut Message, known: &Name, asked: &Name) {
+    for record in answer.answers.iter_mut().filter(|record| record.name == *known) {
+        record.name = asked.clone();
     }
 }
 

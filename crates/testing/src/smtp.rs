@@ -171,6 +171,12 @@ impl SmtpServer {
         self.shared.record().connections
     }
 
+    /// How often clients spoke after the server had: each time a round trip was waited for.
+    #[must_use]
+    pub fn turns(&self) -> usize {
+        self.shared.record().turns
+    }
+
     /// Waits until the server has closed so many connections.
     pub async fn closed(&mut self, count: usize) {
         // The sender lives as long as this server.
@@ -190,6 +196,7 @@ pub(crate) struct Record {
     pub transcript: Vec<u8>,
     pub commands: Vec<String>,
     pub connections: usize,
+    pub turns: usize,
 }
 
 pub(crate) struct Shared {

@@ -26,6 +26,8 @@ struct Session<'a> {
     inbox: Vec<u8>,
     mail_from: Option<String>,
     rcpt_to: Option<String>,
+    /// The server was the last to speak.
+    has_spoken: bool,
 }
 
 /// Whether the session goes on.
@@ -37,7 +39,7 @@ enum Next {
 
 impl<'a> Session<'a> {
     fn new(wire: Box<dyn Wire>, shared: &'a Shared) -> Self {
-        Self { wire, shared, inbox: Vec::new(), mail_from: None, rcpt_to: None }
+        Self { wire, shared, inbox: Vec::new(), mail_from: None, rcpt_to: None, has_spoken: false }
     }
 
     async fn run(&mut self) -> io::Result<()> {
@@ -222,6 +224,7 @@ impl<'a> Session<'a> {
     }
 
     async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.has_spoken = true;
         self.wire.write_all(bytes).await?;
         self.wire.flush().await
     }
@@ -242,7 +245,9 @@ impl<'a> Session<'a> {
         let from = self.inbox.len();
         self.inbox.reserve(READ_OCTETS);
         let read = self.wire.read_buf(&mut self.inbox).await?;
-        self.shared.record().transcript.extend_from_slice(&self.inbox[from..]);
+        let mut record = self.shared.record();
+        record.transcript.extend_from_slice(&self.inbox[from..]);
+        record.turns += usize::from(read > 0 && std::mem::take(&mut self.has_spoken));
         Ok(read > 0)
     }
 }

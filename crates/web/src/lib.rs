@@ -32,6 +32,8 @@ mod signed_in;
 mod state;
 mod text;
 mod throttle;
+mod tls_report;
+mod tls_words;
 pub mod waiting;
 mod who;
 mod why_not;

@@ -33,6 +33,7 @@ pub enum Nav {
     Deferred,
     Queues,
     Providers,
+    Transport,
     Workers,
     Settings,
 }
@@ -53,6 +54,7 @@ impl Nav {
             Self::Deferred => "deferred",
             Self::Queues => "queues",
             Self::Providers => "providers",
+            Self::Transport => "transport",
             Self::Workers => "workers",
             Self::Settings => "settings",
         }

@@ -39,6 +39,7 @@ const TABLES: &[&[Entry]] = &[
     pages::subscribers::ROUTES,
     public::ROUTES,
     pages::suppressions::ROUTES,
+    pages::transport::ROUTES,
     pages::unsent::ROUTES,
     pages::webhook::ROUTES,
     pages::webhooks::ROUTES,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidings_bounce::ProviderBook;
 use tidings_compose::{Keys, make_dkim_key};
-use tidings_delivery::{Resolver, ResolverOptions, TlsClients};
+use tidings_delivery::{Resolver, ResolverOptions, StsOptions, TlsClients};
 use tidings_domain::{
     DkimAlgorithm, EmailAddress, RouteKind, RouteTls, SendingDomainName, Shared, UnixMs, dkim_host, dkim_value,
 };
@@ -169,6 +169,7 @@ impl World {
                 ehlo_name: "mail.shop.example".into(),
                 source_ip: None,
                 tls: TlsClients::new(&[]).expect("TLS"),
+                sts: StsOptions::default(),
             },
             options: SenderOptions::new("test".into(), 2),
         });

@@ -5,6 +5,7 @@ mod claims;
 mod crash;
 mod dkim;
 mod fan_out;
+mod far;
 mod import;
 mod intake;
 mod limits;

@@ -11,7 +11,7 @@ use anyhow::Context;
 use tidings_bounce::ProviderBook;
 use tidings_compose::Keys;
 use tidings_delivery::{
-    Connection, Envelope, Offer, Resolver, ResolverOptions, Session, Target, TlsClients, TlsPolicy,
+    Connection, Envelope, Offer, Resolver, ResolverOptions, Session, StsOptions, Target, TlsClients, TlsPolicy,
 };
 use tidings_domain::{CampaignState, Outcome, RouteKind, RouteTls, Shared, UnixMs};
 use tidings_queue::Queue;
@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::dkim::Dkim;
 use super::fan_out::{open_queue, open_store};
+use super::far::Far;
 use super::postfix;
 use super::process::{cpu_time, peak_memory_mib};
 use super::sink::SinkProcess;
@@ -49,6 +50,9 @@ pub struct SendArguments {
     /// A Redis of its own.
     #[arg(long, requires = "database")]
     redis: Option<String>,
+    /// Put the sink so many milliseconds away (there and back). Take few messages and `--connections 1`.
+    #[arg(long, value_name = "MS")]
+    round_trip: Option<u64>,
     /// Send it once more with DKIM signatures, and compare with the bare signature and the unsigned cost.
     #[arg(long, value_enum)]
     dkim: Option<Dkim>,
@@ -79,7 +83,14 @@ const SERVERS_TARGET: f64 = 1.5;
 const SIGNED_TARGET: f64 = 1.3;
 
 pub async fn run(arguments: SendArguments) -> anyhow::Result<ExitCode> {
-    let sink = if arguments.tls { SinkProcess::start_with_tls().await? } else { SinkProcess::start().await? };
+    let mut sink = if arguments.tls { SinkProcess::start_with_tls().await? } else { SinkProcess::start().await? };
+    let far = match arguments.round_trip {
+        Some(ms) => Some(Far::start(sink.address, Duration::from_millis(ms)).await?),
+        None => None,
+    };
+    if let Some(far) = &far {
+        sink.address = far.address;
+    }
     println!("{}", heading(&arguments));
     let floor = floor(sink.address, &arguments).await?;
     let sent = campaign(&sink, &arguments, Variant::default()).await?;
@@ -125,7 +136,7 @@ struct Sent {
 /// In a database of its own.
 async fn campaign(sink: &SinkProcess, arguments: &SendArguments, variant: Variant<'_>) -> anyhow::Result<Sent> {
     let folder = tempfile::tempdir().context("a temporary folder")?;
-    let bench = Bench::prepare(folder.path(), sink, arguments, variant).await?;
+    let bench = Bench::prepare(folder.path(), sink.address, arguments, variant).await?;
     let ready = peak_memory_mib()?;
     let used = bench.send().await?;
     Ok(Sent { used, ready, peak: peak_memory_mib()? })
@@ -165,6 +176,14 @@ fn report(arguments: &SendArguments, floor: &Used, Sent { used: sent, ready, pea
         writeln!(out, "{:<28}{:>14.0}{:>22.3}", "bare loop, same transaction", floor.a_second(n), floor.cpu_ms_each(n));
     let _ = writeln!(out, "{:<28}{:>14.0}{:>22.3}", "campaign", sent.a_second(n), sent.cpu_ms_each(n));
     let _ = writeln!(out, "ratio to the floor: {:.2} in CPU", sent.cpu_ms_each(n) / floor.cpu_ms_each(n).max(0.001));
+    if let Some(ms) = arguments.round_trip {
+        let _ = writeln!(
+            out,
+            "{ms} ms away: {:.2} messages/s on each connection, {:.2} round trips for each message",
+            sent.a_second(n) / f64::from(arguments.connections),
+            sent.wall.as_secs_f64() * 1000.0 * f64::from(arguments.connections) / f64::from(n) / ms.max(1) as f64
+        );
+    }
     let _ = writeln!(out, "peak memory: {peak:.0} MiB ({ready:.0} MiB with {n} jobs queued, before sending)");
     out
 }
@@ -207,7 +226,7 @@ impl Bench {
     /// Everything up to Queued: not measured.
     async fn prepare(
         folder: &Path,
-        sink: &SinkProcess,
+        peer: SocketAddr,
         arguments: &SendArguments,
         Variant { servers, dkim }: Variant<'_>,
     ) -> anyhow::Result<Self> {
@@ -216,8 +235,8 @@ impl Bench {
         write_people(&file, arguments.messages)?;
         let route = NewRoute {
             kind: RouteKind::Relay,
-            host: sink.address.ip().to_string(),
-            port: sink.address.port(),
+            host: peer.ip().to_string(),
+            port: peer.port(),
             tls: if arguments.tls { RouteTls::Opportunistic } else { RouteTls::None },
             username: String::new(),
             password_sealed: None,
@@ -293,6 +312,7 @@ impl Bench {
                 ehlo_name: "bench.example".to_owned(),
                 source_ip: None,
                 tls: TlsClients::new(&[])?,
+                sts: StsOptions::default(),
             },
             options: SenderOptions::new("bench".to_owned(), usize::from(self.connections)),
         });
@@ -323,7 +343,7 @@ async fn floor(sink: SocketAddr, arguments: &SendArguments) -> anyhow::Result<Us
     let mut tasks = Vec::new();
     for index in 0..u32::from(connections) {
         let share = messages / u32::from(connections) + u32::from(index < messages % u32::from(connections));
-        let message = Arc::clone(&message);
+        let (message, tls) = (Arc::clone(&message), tls.clone());
         tasks.push(tokio::spawn(async move { bare_loop(sink, share, &message, tls).await }));
     }
     for task in tasks {

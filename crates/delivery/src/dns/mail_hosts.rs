@@ -7,6 +7,8 @@ pub struct MailHosts {
     pub provider: Arc<str>,
     /// In the order to try them: by preference, equal ones shuffled anew for each caller (RFC 5321 §5.1).
     pub hosts: Vec<MxHost>,
+    /// A validating resolver vouches for the MX records; see [`ResolverOptions::validates`](crate::ResolverOptions::validates).
+    pub is_secure: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

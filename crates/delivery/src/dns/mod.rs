@@ -1,12 +1,20 @@
+mod ask;
 mod cache;
 mod failure;
 mod mail_hosts;
+mod options;
+mod own;
 mod public;
 mod records;
 mod resolver;
+mod texts;
+mod tlsa;
 
 pub use failure::DnsFailure;
 pub use mail_hosts::{MailHosts, MxHost};
+pub use options::ResolverOptions;
 pub use public::is_public;
 pub use records::SpfAnswer;
-pub use resolver::{Resolver, ResolverOptions};
+pub use resolver::Resolver;
+pub use texts::Texts;
+pub use tlsa::{HostTlsa, TlsaMatching, TlsaRecord, TlsaSelector, TlsaUsage};

@@ -55,7 +55,7 @@ impl Resolver {
     pub async fn spf_answer(&self, domain: &str, ip: IpAddr, helo: &str) -> Result<SpfAnswer, DnsFailure> {
         let sender = format!("postmaster@{domain}");
         let parameters = SpfParameters::verify_mail_from(ip, helo, helo, &sender);
-        let verifier = MessageAuthenticator(self.inner.dns.clone());
+        let verifier = MessageAuthenticator(self.inner.asker.plain().clone());
         let found = verifier.verify_spf(Parameters::new(parameters)).await;
         match found.result() {
             SpfResult::Pass => Ok(SpfAnswer::Pass),
@@ -68,7 +68,7 @@ impl Resolver {
 
     async fn published(&self, name: &str, kind: RecordType) -> Result<Vec<RData>, DnsFailure> {
         match self.inner.query(name, kind).await {
-            Ok((records, _)) => Ok(records),
+            Ok(answer) => Ok(answer.records),
             Err(Missing::Name(_) | Missing::Type(_)) => Ok(Vec::new()),
             Err(Missing::Unknown(why)) => Err(unknown(format!("{kind} of {name}: {why}"))),
         }

@@ -1,20 +1,19 @@
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::rdata::MX;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use rand::seq::SliceRandom;
 use tidings_domain::{Problem, ProviderTable};
 use tokio::sync::Semaphore;
 
+use super::ask::{Answer, Asker};
 use super::cache::{Cache, Fresh};
 use super::failure::Missing;
-use super::{DnsFailure, MailHosts, MxHost, is_public};
+use super::own::is_ours;
+use super::{DnsFailure, HostTlsa, MailHosts, MxHost, ResolverOptions, Texts, is_public};
 
 const MAX_CACHED_DOMAINS: usize = 100_000;
 const MAX_CACHED_HOSTS: usize = 20_000;
@@ -22,46 +21,22 @@ const MAX_CONCURRENT_QUERIES: usize = 64;
 /// A domain may name as many as it likes; nobody needs to try more.
 const MAX_MX_HOSTS: usize = 16;
 const MAX_ADDRESSES: usize = 8;
-const MIN_TTL: Duration = Duration::from_secs(60);
-const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 /// "No such domain" is believed for at most an hour (RFC 2308 §5 allows three).
 const MAX_NEGATIVE_TTL: Duration = Duration::from_secs(60 * 60);
 const DEFAULT_NEGATIVE_TTL: Duration = Duration::from_secs(5 * 60);
 /// A resolver that fails is not asked again for the same name at once (RFC 2308 §7.1).
 const FAILURE_TTL: Duration = Duration::from_secs(30);
 
-#[derive(Debug, Clone)]
-pub struct ResolverOptions {
-    /// Whom to ask; the system's resolvers when empty.
-    pub nameservers: Vec<SocketAddr>,
-    /// Where MX hosts listen: 25, but in a sandbox.
-    pub smtp_port: u16,
-    /// Let mail go to loopback and private addresses. For tests and sandboxes: see [`is_public`].
-    pub allow_private_targets: bool,
-    /// Also IPv6 addresses, after those of IPv4. Off by default: a sender's IPv6 address rarely has the reverse name
-    /// and the reputation that large receivers ask of it.
-    pub use_ipv6: bool,
-    /// One query to one server.
-    pub query_timeout: Duration,
-    /// How often a query is sent before it counts as failed.
-    pub attempts: usize,
-}
-
-impl Default for ResolverOptions {
-    fn default() -> Self {
-        Self {
-            nameservers: Vec::new(),
-            smtp_port: 25,
-            allow_private_targets: false,
-            use_ipv6: false,
-            query_timeout: Duration::from_secs(5),
-            attempts: 2,
-        }
-    }
-}
-
 type MxAnswer = Result<Arc<MailHosts>, DnsFailure>;
-type AddressAnswer = Result<Arc<[IpAddr]>, DnsFailure>;
+type AddressAnswer = Result<Arc<Addresses>, DnsFailure>;
+type TlsaAnswer = Result<Arc<HostTlsa>, DnsFailure>;
+
+struct Addresses {
+    /// At least one.
+    ips: Vec<IpAddr>,
+    is_secure: bool,
+}
 
 /// Finds mail hosts and their addresses; remembers answers, also failures, for as long as they hold. Clones share all.
 #[derive(Clone)]
@@ -70,27 +45,29 @@ pub struct Resolver {
 }
 
 pub(super) struct Inner {
-    pub(super) dns: TokioResolver,
+    pub(super) asker: Asker,
     options: ResolverOptions,
     providers: Arc<ProviderTable>,
     queries: Semaphore,
     domains: Cache<MxAnswer>,
     hosts: Cache<AddressAnswer>,
+    tlsa: Cache<TlsaAnswer>,
 }
 
 impl Resolver {
     /// # Errors
     /// When no nameserver is given and the system's configuration cannot be read.
     pub fn new(options: ResolverOptions, providers: Arc<ProviderTable>) -> Result<Self, DnsFailure> {
-        let dns = build(&options).map_err(|detail| DnsFailure { problem: Problem::DnsFailure, detail })?;
+        let asker = Asker::new(&options).map_err(|detail| DnsFailure { problem: Problem::DnsFailure, detail })?;
         Ok(Self {
             inner: Arc::new(Inner {
-                dns,
+                asker,
                 options,
                 providers,
                 queries: Semaphore::new(MAX_CONCURRENT_QUERIES),
                 domains: Cache::new(MAX_CACHED_DOMAINS),
                 hosts: Cache::new(MAX_CACHED_HOSTS),
+                tlsa: Cache::new(MAX_CACHED_HOSTS),
             }),
         })
     }
@@ -117,30 +94,65 @@ impl Resolver {
     ///
     /// # Errors
     /// [`Problem::Unreachable`] when the host has none (its domain named it, so this is a mistake there, and never proof
-    /// that the recipient does not exist), [`Problem::ForbiddenTarget`] when all lie where mail must not go, and
-    /// [`Problem::DnsFailure`].
+    /// that the recipient does not exist), [`Problem::ForbiddenTarget`] when all lie where mail must not go,
+    /// [`Problem::MailLoop`] when they are this machine's own, and [`Problem::DnsFailure`].
     pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsFailure> {
-        let found = self.inner.hosts.get(host, || self.inner.find_addresses(host)).await.map_err(of_a_host)?;
-        let allowed: Vec<IpAddr> =
-            found.iter().copied().filter(|ip| self.inner.options.allow_private_targets || is_public(*ip)).collect();
-        if allowed.is_empty() {
-            let detail = format!("{host} has only addresses that mail must not go to, such as {}", found[0]);
+        let found = self.inner.host(host).await.map_err(of_a_host)?;
+        if self.inner.options.allow_private_targets {
+            return Ok(found.ips.clone());
+        }
+        let public: Vec<IpAddr> = found.ips.iter().copied().filter(|ip| is_public(*ip)).collect();
+        if public.is_empty() {
+            let detail = format!("{host} has only addresses that mail must not go to, such as {}", found.ips[0]);
             return Err(DnsFailure { problem: Problem::ForbiddenTarget, detail });
         }
-        Ok(allowed)
+        let others: Vec<IpAddr> = public.iter().copied().filter(|ip| !is_ours(*ip)).collect();
+        if others.is_empty() {
+            let detail = format!("{host} is this machine itself ({}): the mail would come back to us", public[0]);
+            return Err(DnsFailure { problem: Problem::MailLoop, detail });
+        }
+        Ok(others)
+    }
+
+    /// What DNS says of a mail host's certificate on the port of [`Resolver::smtp_port`]. Only answers that a validating resolver
+    /// vouches for count, of the host's addresses too (RFC 7672 §2.2.2); where resolvers do not validate, there are none. They
+    /// are asked for under the name that the MX record gives, also where that is an alias.
+    ///
+    /// # Errors
+    /// The records may be there and cannot be read: then nothing may be sent to this host (RFC 7672 §2.1.2).
+    pub async fn tlsa(&self, host: &str) -> Result<Arc<HostTlsa>, DnsFailure> {
+        if !self.inner.options.validates {
+            return Ok(Arc::new(HostTlsa::None));
+        }
+        self.inner.tlsa.get(host, || self.inner.find_tlsa(host)).await
+    }
+
+    /// As [`Resolver::texts`], with how long they hold; what is not UTF-8 is left out.
+    ///
+    /// # Errors
+    /// [`Problem::DnsFailure`]: nothing is known.
+    pub async fn held_texts(&self, name: &str) -> Result<Texts, DnsFailure> {
+        match self.inner.query(name, RecordType::TXT).await {
+            Ok(answer) => Ok(Texts::of(&answer.records, answer.ttl)),
+            Err(Missing::Name(ttl) | Missing::Type(ttl)) => Ok(Texts { texts: Vec::new(), ttl: negative(ttl) }),
+            Err(Missing::Unknown(why)) => {
+                Err(DnsFailure { problem: Problem::DnsFailure, detail: format!("TXT of {name}: {why}") })
+            }
+        }
     }
 }
 
 impl Inner {
     async fn find_mail_hosts(&self, domain: &str) -> Fresh<MxAnswer> {
         match self.query(domain, RecordType::MX).await {
-            Ok((records, ttl)) => {
+            Ok(Answer { records, ttl, is_secure }) => {
                 let mx: Vec<&MX> =
                     records.iter().filter_map(|r| if let RData::MX(mx) = r { Some(mx) } else { None }).collect();
                 if mx.is_empty() {
                     return self.implicit_host(domain, Some(ttl)).await;
                 }
-                Fresh { value: self.understand(domain, &mx).map(Arc::new), ttl }
+                let found = self.understand(domain, &mx);
+                Fresh { value: found.map(|found| Arc::new(MailHosts { is_secure, ..found })), ttl }
             }
             Err(Missing::Type(ttl)) => self.implicit_host(domain, ttl).await,
             Err(Missing::Name(ttl)) => {
@@ -167,17 +179,18 @@ impl Inner {
         let names: Vec<&str> = hosts.iter().filter(|h| h.preference == best).map(|h| h.name.as_str()).collect();
         let provider = self.providers.group(&names);
         hosts.truncate(MAX_MX_HOSTS);
-        Ok(MailHosts { provider, hosts })
+        Ok(MailHosts { provider, hosts, is_secure: false })
     }
 
-    /// No MX: the domain itself is the host, if it has an address.
+    /// No MX: the domain itself is the host, if it has an address. DANE does not apply: that there is no MX is not proven here.
     async fn implicit_host(&self, domain: &str, no_mx_ttl: Option<Duration>) -> Fresh<MxAnswer> {
         let addresses = self.find_addresses(domain).await;
         let ttl = addresses.ttl.min(no_mx_ttl.unwrap_or(addresses.ttl)).max(FAILURE_TTL);
         match addresses.value {
             Ok(_) => {
                 let hosts = vec![MxHost { name: domain.to_owned(), preference: 0 }];
-                Fresh { value: Ok(Arc::new(MailHosts { provider: self.providers.group(&[domain]), hosts })), ttl }
+                let provider = self.providers.group(&[domain]);
+                Fresh { value: Ok(Arc::new(MailHosts { provider, hosts, is_secure: false })), ttl }
             }
             Err(DnsFailure { problem: Problem::NoMailHost, .. }) => {
                 failed(Problem::NoMailHost, format!("the domain {domain} has neither mail host nor address"), ttl)
@@ -186,17 +199,22 @@ impl Inner {
         }
     }
 
+    async fn host(&self, host: &str) -> AddressAnswer {
+        self.hosts.get(host, || self.find_addresses(host)).await
+    }
+
     async fn find_addresses(&self, host: &str) -> Fresh<AddressAnswer> {
-        let mut found = Vec::new();
-        let mut ttl = MAX_TTL;
+        let mut found = Addresses { ips: Vec::new(), is_secure: true };
+        let mut ttl = LONGEST_TTL;
         let mut unknown = None;
         let types: &[RecordType] =
             if self.options.use_ipv6 { &[RecordType::A, RecordType::AAAA] } else { &[RecordType::A] };
         for kind in types {
             match self.query(host, *kind).await {
-                Ok((records, valid)) => {
-                    found.extend(records.iter().filter_map(RData::ip_addr));
-                    ttl = ttl.min(valid);
+                Ok(answer) => {
+                    found.ips.extend(answer.records.iter().filter_map(RData::ip_addr));
+                    found.is_secure &= answer.is_secure;
+                    ttl = ttl.min(answer.ttl);
                 }
                 Err(Missing::Type(valid)) => ttl = ttl.min(negative(valid)),
                 Err(Missing::Name(valid)) => {
@@ -205,55 +223,44 @@ impl Inner {
                 Err(Missing::Unknown(why)) => unknown = Some(why),
             }
         }
-        found.truncate(MAX_ADDRESSES);
-        match (found.is_empty(), unknown) {
-            (false, _) => Fresh { value: Ok(found.into()), ttl },
+        found.ips.truncate(MAX_ADDRESSES);
+        match (found.ips.is_empty(), unknown) {
+            (false, _) => Fresh { value: Ok(Arc::new(found)), ttl },
             (true, Some(why)) => failed(Problem::DnsFailure, format!("address of {host}: {why}"), FAILURE_TTL),
             (true, None) => failed(Problem::NoMailHost, format!("the host {host} has no address"), ttl),
         }
     }
 
-    pub(super) async fn query(&self, name: &str, kind: RecordType) -> Result<(Vec<RData>, Duration), Missing> {
+    async fn find_tlsa(&self, host: &str) -> Fresh<TlsaAnswer> {
+        let none = |ttl| Fresh { value: Ok(Arc::new(HostTlsa::None)), ttl };
+        match self.host(host).await {
+            Ok(addresses) if addresses.is_secure => {}
+            // Servers that do not sign often break on questions for TLSA; where nothing is signed nothing is lost.
+            Ok(_) => return none(MAX_NEGATIVE_TTL),
+            Err(failure) => return Fresh { value: Err(failure), ttl: FAILURE_TTL },
+        }
+        let name = format!("_{}._tcp.{host}", self.options.smtp_port);
+        match self.query(&name, RecordType::TLSA).await {
+            Ok(answer) if answer.is_secure => {
+                Fresh { value: Ok(Arc::new(HostTlsa::of(&answer.records))), ttl: answer.ttl }
+            }
+            Ok(answer) => none(answer.ttl),
+            Err(Missing::Name(ttl) | Missing::Type(ttl)) => none(negative(ttl)),
+            Err(Missing::Unknown(why)) => {
+                failed(Problem::DnsFailure, format!("TLSA of {host} cannot be read: {why}"), FAILURE_TTL)
+            }
+        }
+    }
+
+    pub(super) async fn query(&self, name: &str, kind: RecordType) -> Result<Answer, Missing> {
         let mut name = Name::from_ascii(name).map_err(|e| Missing::Unknown(format!("no DNS name: {e}")))?;
         // Absolute: the system's search list must not answer for a subscriber's typing error.
         name.set_fqdn(true);
         let Ok(_permit) = self.queries.acquire().await else {
             return Err(Missing::Unknown("the resolver is closed".to_owned()));
         };
-        let lookup = self.dns.lookup(name, kind).await?;
-        let ttl = lookup.valid_until().saturating_duration_since(Instant::now()).clamp(MIN_TTL, MAX_TTL);
-        Ok((lookup.answers().iter().map(|record| record.data.clone()).collect(), ttl))
+        self.asker.ask(name, kind).await
     }
-}
-
-fn build(options: &ResolverOptions) -> Result<TokioResolver, String> {
-    let mut builder = if options.nameservers.is_empty() {
-        TokioResolver::builder_tokio().map_err(|e| format!("the system's resolver configuration: {e}"))?
-    } else {
-        let servers = options.nameservers.iter().map(name_server).collect();
-        TokioResolver::builder_with_config(
-            ResolverConfig::from_parts(None, Vec::new(), servers),
-            TokioRuntimeProvider::default(),
-        )
-    };
-    set(builder.options_mut(), options);
-    builder.build().map_err(|e| e.to_string())
-}
-
-fn set(dns: &mut ResolverOpts, options: &ResolverOptions) {
-    dns.timeout = options.query_timeout;
-    dns.attempts = options.attempts;
-    // Answers are kept here, with single flight and with failures; twice would only make them older.
-    dns.cache_size = 0;
-    dns.ndots = 0;
-}
-
-fn name_server(address: &SocketAddr) -> NameServerConfig {
-    let at_port = |mut connection: ConnectionConfig| {
-        connection.port = address.port();
-        connection
-    };
-    NameServerConfig::new(address.ip(), true, vec![at_port(ConnectionConfig::udp()), at_port(ConnectionConfig::tcp())])
 }
 
 fn failed<T>(problem: Problem, detail: String, ttl: Duration) -> Fresh<Result<T, DnsFailure>> {

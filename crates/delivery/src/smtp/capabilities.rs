@@ -3,6 +3,8 @@ use tidings_domain::Reply;
 /// What the peer offered in its EHLO reply, as far as we use it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Capabilities {
+    /// What it calls itself; empty when it did not say.
+    pub name: String,
     /// RFC 2920
     pub pipelining: bool,
     /// RFC 6152
@@ -22,7 +24,8 @@ pub(crate) struct Capabilities {
 impl Capabilities {
     /// The first line of the reply is the peer's name, each further one a keyword with its parameters.
     pub fn parse(reply: &Reply) -> Self {
-        let mut found = Self::default();
+        let name = reply.lines.first().and_then(|line| line.split_whitespace().next()).unwrap_or_default();
+        let mut found = Self { name: name.to_owned(), ..Self::default() };
         for line in reply.lines.iter().skip(1) {
             found.add(line);
         }
@@ -61,6 +64,7 @@ mod tests {
         let lines = ["mx.example", "pipelining", "SIZE 1000", "8BITMIME", "AUTH=LOGIN", "AUTH CRAM-MD5 PLAIN", "X-NEW"];
         let found = Capabilities::parse(&Reply::new(250, lines.map(str::to_owned).to_vec()));
         let expected = Capabilities {
+            name: "mx.example".to_owned(),
             pipelining: true,
             eight_bit_mime: true,
             size: true,
@@ -75,6 +79,6 @@ mod tests {
     #[test]
     fn the_greeting_line_offers_nothing_and_size_zero_is_no_limit() {
         let found = Capabilities::parse(&Reply::new(250, vec!["PIPELINING".into(), "SIZE 0".into()]));
-        assert_eq!(found, Capabilities { size: true, ..Capabilities::default() });
+        assert_eq!(found, Capabilities { name: "PIPELINING".into(), size: true, ..Capabilities::default() });
     }
 }

@@ -1,9 +1,10 @@
-use tidings_domain::{Peer, Phase, TlsUse};
+use tidings_domain::{Peer, Phase, Problem, TlsResult, TlsUse};
+use tokio::time::timeout;
 
 use super::auth::sign_in;
 use super::capabilities::Capabilities;
 use super::failure::Failure;
-use super::handshake::{ask_for_tls, connect, expect_positive, hello, may_sign_in, secure};
+use super::handshake::{ask_for_tls, connect, expect_positive, hello, may_sign_in, refuse_itself, secure};
 use super::session::{Session, Target, Timeouts, TlsPolicy};
 use super::wire::{Stream, Wire};
 
@@ -17,6 +18,7 @@ pub struct Connection {
     pub(super) timeouts: Timeouts,
     pub(super) state: State,
     peer: Peer,
+    tls_result: TlsResult,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,29 +39,37 @@ impl Connection {
     /// # Errors
     /// The step that failed, with the peer's reply where it gave one.
     pub async fn open(target: &Target, session: &Session) -> Result<Self, Failure> {
+        let within = session.timeouts.opening;
+        timeout(within, Self::open_slowly(target, session)).await.unwrap_or_else(|_| {
+            let detail = format!("no session within {} s", within.as_secs());
+            Err(Failure::broken(Phase::Ehlo, Problem::Timeout, detail))
+        })
+    }
+
+    async fn open_slowly(target: &Target, session: &Session) -> Result<Self, Failure> {
         let timeouts = &session.timeouts;
         let tcp = connect(target, timeouts.connect).await?;
-        let mut tls = TlsUse::None;
-        let stream = if session.tls == TlsPolicy::Implicit {
-            let (stream, used) = secure(tcp, target, session).await?;
-            tls = used;
-            stream
+        let (mut tls, mut tls_result) = (TlsUse::None, TlsResult::StartTlsNotSupported);
+        let mut wire = if session.tls == TlsPolicy::Implicit {
+            let secured = secure(tcp, target, session).await?;
+            (tls, tls_result) = (secured.tls, secured.result);
+            Wire::new(secured.stream)
         } else {
-            Stream::Plain(tcp)
+            Wire::new(Stream::Plain(tcp))
         };
-        let mut wire = Wire::new(stream);
         let greeting = wire.reply(timeouts.greeting).await.map_err(|e| e.at(Phase::Greeting))?;
         expect_positive(Phase::Greeting, greeting)?;
         let mut offered = hello(&mut wire, &session.ehlo_name, timeouts.command).await?;
+        refuse_itself(session, &offered)?;
 
-        let wants_tls = matches!(session.tls, TlsPolicy::Opportunistic | TlsPolicy::StartTls);
+        let wants_tls = !matches!(session.tls, TlsPolicy::None | TlsPolicy::Implicit);
         if wants_tls
             && ask_for_tls(&mut wire, session, offered.starttls).await?
             && let Stream::Plain(tcp) = wire.stream
         {
-            let (stream, used) = secure(tcp, target, session).await?;
-            tls = used;
-            wire = Wire::new(stream);
+            let secured = secure(tcp, target, session).await?;
+            (tls, tls_result) = (secured.tls, secured.result);
+            wire = Wire::new(secured.stream);
             // What was said in plaintext may have been anybody's word (RFC 3207 §4.2).
             offered = hello(&mut wire, &session.ehlo_name, timeouts.command).await?;
         }
@@ -68,7 +78,7 @@ impl Connection {
             sign_in(&mut wire, &offered, credentials, timeouts).await?;
         }
         let peer = Peer { host: target.host.clone(), ip: Some(target.addr.ip()), tls, demand: session.demand };
-        Ok(Self { wire, offered, timeouts: timeouts.clone(), state: State::Ready, peer })
+        Ok(Self { wire, offered, timeouts: timeouts.clone(), state: State::Ready, peer, tls_result })
     }
 
     /// Another message may be offered.
@@ -80,6 +90,12 @@ impl Connection {
     #[must_use]
     pub fn peer(&self) -> &Peer {
         &self.peer
+    }
+
+    /// How TLS came about, as a report counts it: also why it did not where the policy allows plain text.
+    #[must_use]
+    pub fn tls_result(&self) -> TlsResult {
+        self.tls_result
     }
 
     /// Says goodbye where that is possible, without waiting long, and closes. It changes no result.

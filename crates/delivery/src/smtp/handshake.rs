@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustls::{ClientConfig, ProtocolVersion};
 use rustls_pki_types::ServerName;
-use tidings_domain::{Phase, Problem, Reply, ReplyClass, TlsUse, TlsVersion};
+use tidings_domain::{Phase, Problem, Reply, ReplyClass, TlsResult, TlsUse, TlsVersion};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -15,7 +15,11 @@ use tokio_rustls::TlsConnector;
 use super::capabilities::Capabilities;
 use super::failure::Failure;
 use super::session::{Session, Target, TlsPolicy};
+use super::tls_result::tls_result;
 use super::wire::{Stream, Wire, WireError};
+
+/// "Service not available, closing transmission channel".
+const CLOSING: u16 = 421;
 
 impl WireError {
     pub(super) fn at(self, phase: Phase) -> Failure {
@@ -80,49 +84,90 @@ pub(super) async fn hello(wire: &mut Wire, name: &str, within: Duration) -> Resu
 
 /// Whether the STARTTLS dialogue ended in a go.
 pub(super) async fn ask_for_tls(wire: &mut Wire, session: &Session, offered: bool) -> Result<bool, Failure> {
-    let optional = session.tls == TlsPolicy::Opportunistic;
+    let optional = session.tls.allows_plain();
     if !offered {
-        let none = Failure::broken(Phase::StartTls, Problem::Tls, "the server does not offer STARTTLS");
+        let none = Failure::no_tls(TlsResult::StartTlsNotSupported, "the server does not offer STARTTLS");
         return if optional { Ok(false) } else { Err(none) };
     }
     let reply = command(wire, Phase::StartTls, "STARTTLS", session.timeouts.command).await?;
-    if optional && reply.code != 421 && matches!(reply.class(), ReplyClass::Transient | ReplyClass::Permanent) {
+    if optional && reply.code != CLOSING && matches!(reply.class(), ReplyClass::Transient | ReplyClass::Permanent) {
         return Ok(false);
     }
     expect_positive(Phase::StartTls, reply)?;
     if wire.has_leftover() {
         // Whoever sits between could have put it there; taken into the TLS session it would pass for the server's.
         let detail = "the server sent plaintext after its STARTTLS reply";
-        return Err(Failure::broken(Phase::StartTls, Problem::Tls, detail));
+        return Err(Failure::no_tls(TlsResult::ValidationFailure, detail));
     }
     Ok(true)
 }
 
-/// The TLS handshake. Verified, but under the opportunistic policy.
-pub(super) async fn secure(tcp: TcpStream, target: &Target, session: &Session) -> Result<(Stream, TlsUse), Failure> {
-    let broken = |detail: String| Failure::broken(Phase::StartTls, Problem::Tls, detail);
-    let verify = session.tls != TlsPolicy::Opportunistic;
-    let config: &Arc<ClientConfig> =
-        if verify { &session.tls_clients.verified } else { &session.tls_clients.unverified };
+/// A connection's TLS, and what a report says of it.
+pub(super) struct Secured {
+    pub stream: Stream,
+    pub tls: TlsUse,
+    pub result: TlsResult,
+}
+
+/// The TLS handshake, and the check of the certificate that the policy asks for.
+pub(super) async fn secure(tcp: TcpStream, target: &Target, session: &Session) -> Result<Secured, Failure> {
+    let failed = |result, detail: String| Failure::Tls { result, in_handshake: true, detail };
+    let config = config(session).map_err(|error| failed(TlsResult::ValidationFailure, error.to_string()))?;
     let host = target.host.trim_end_matches('.').to_owned();
     let name = match ServerName::try_from(host) {
         Ok(name) => name,
         // A name that no certificate can carry matters only where one is checked.
-        Err(_) if !verify => ServerName::from(target.addr.ip()),
-        Err(_) => return Err(broken(format!("{:?} is not a name that a certificate can carry", target.host))),
+        Err(_) if checks_nothing(&session.tls) => ServerName::from(target.addr.ip()),
+        Err(_) => {
+            let detail = format!("{:?} is not a name that a certificate can carry", target.host);
+            return Err(failed(TlsResult::CertificateHostMismatch, detail));
+        }
     };
     let within = session.timeouts.tls_handshake;
-    let handshake = timeout(within, TlsConnector::from(Arc::clone(config)).connect(name, tcp));
+    let handshake = timeout(within, TlsConnector::from(config).connect(name.clone(), tcp));
     let stream = handshake
         .await
-        .map_err(|_| broken(format!("no TLS handshake within {} s", within.as_secs_f32())))?
-        .map_err(|error| broken(error.to_string()))?;
-    let version = match stream.get_ref().1.protocol_version() {
+        .map_err(|_| {
+            let detail = format!("no TLS handshake within {} s", within.as_secs_f32());
+            failed(TlsResult::ValidationFailure, detail)
+        })?
+        .map_err(|error| failed(tls_result(&error).unwrap_or(TlsResult::ValidationFailure), error.to_string()))?;
+    let tls = stream.get_ref().1;
+    let version = match tls.protocol_version() {
         Some(ProtocolVersion::TLSv1_3) => TlsVersion::V1_3,
         _ => TlsVersion::V1_2,
     };
-    let tls = if verify { TlsUse::Verified { version } } else { TlsUse::Unverified { version } };
-    Ok((Stream::Tls(Box::new(stream)), tls))
+    let result = match session.tls {
+        TlsPolicy::Tested => session.tls_clients.verify(tls.peer_certificates().unwrap_or_default(), &name),
+        _ => TlsResult::Success,
+    };
+    let is_verified = !checks_nothing(&session.tls) && result == TlsResult::Success;
+    let tls = if is_verified { TlsUse::Verified { version } } else { TlsUse::Unverified { version } };
+    Ok(Secured { stream: Stream::Tls(Box::new(stream)), tls, result })
+}
+
+fn config(session: &Session) -> Result<Arc<ClientConfig>, rustls::Error> {
+    let clients = &session.tls_clients;
+    Ok(match &session.tls {
+        TlsPolicy::None | TlsPolicy::Opportunistic | TlsPolicy::Tested | TlsPolicy::Encrypted => {
+            Arc::clone(&clients.unverified)
+        }
+        TlsPolicy::StartTls | TlsPolicy::Implicit => Arc::clone(&clients.verified),
+        TlsPolicy::Dane(dane) => clients.by_dane(dane)?,
+    })
+}
+
+const fn checks_nothing(policy: &TlsPolicy) -> bool {
+    matches!(policy, TlsPolicy::None | TlsPolicy::Opportunistic | TlsPolicy::Encrypted)
+}
+
+/// A server that greets us with our own name is ourselves (RFC 5321 §4.1.1.1 asks for its own name there).
+pub(super) fn refuse_itself(session: &Session, offered: &Capabilities) -> Result<(), Failure> {
+    if session.refuses_itself && offered.name.eq_ignore_ascii_case(&session.ehlo_name) {
+        let detail = format!("the server calls itself {}, as we do: the mail would come back to us", offered.name);
+        return Err(Failure::broken(Phase::Ehlo, Problem::MailLoop, detail));
+    }
+    Ok(())
 }
 
 /// Credentials travel only where nobody can listen.

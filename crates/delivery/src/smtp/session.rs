@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidings_domain::TlsDemand;
 
-use super::TlsClients;
+use super::{Dane, TlsClients};
 
 /// Where a connection goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Session {
     pub demand: TlsDemand,
     pub tls_clients: TlsClients,
     pub auth: Option<Credentials>,
+    /// A peer that calls itself what we call ourselves is us: the mail would go round for ever.
+    pub refuses_itself: bool,
     /// Send credentials without TLS to a peer that is not on loopback. Off, but for a relay on a private wire.
     pub allow_plaintext_auth: bool,
     pub timeouts: Timeouts,
@@ -42,23 +44,40 @@ impl Session {
             demand: TlsDemand::Opportunistic,
             tls_clients,
             auth: None,
+            refuses_itself: false,
             allow_plaintext_auth: false,
             timeouts: Timeouts::default(),
         }
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a connection is held to. Connections are shared only where it is the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TlsPolicy {
     /// Never.
     None,
     /// STARTTLS where it is offered, whatever the certificate says (RFC 7435): better than plaintext, no promise.
     /// When the handshake fails the caller may connect once more with [`TlsPolicy::None`].
     Opportunistic,
+    /// As [`TlsPolicy::Opportunistic`]. What [`TlsPolicy::StartTls`] would have said is found out and stands in
+    /// [`Connection::tls_result`](super::Connection::tls_result) (RFC 8461 §5, "testing").
+    Tested,
+    /// STARTTLS or nothing, whatever the certificate says.
+    Encrypted,
     /// STARTTLS, with a certificate that is valid for the host's name, or nothing.
     StartTls,
     /// TLS from the first byte (RFC 8314 §3.3), with a valid certificate.
     Implicit,
+    /// STARTTLS, with a certificate that DNS names, or nothing (RFC 7672).
+    Dane(Dane),
+}
+
+impl TlsPolicy {
+    /// When TLS cannot be had, mail goes in plain text.
+    #[must_use]
+    pub const fn allows_plain(&self) -> bool {
+        matches!(self, Self::None | Self::Opportunistic | Self::Tested)
+    }
 }
 
 /// A relay's user and password.
@@ -79,6 +98,10 @@ impl fmt::Debug for Credentials {
 /// time does not win time. Defaults from RFC 5321 §4.5.3.2.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeouts {
+    /// From the first packet until MAIL may follow: a peer that uses up each step's time holds a connection no longer.
+    pub opening: Duration,
+    /// From MAIL to the body's last octet before the dot, likewise.
+    pub transaction: Duration,
     /// TCP handshake. RFC 5321 names none; a minute is what most MTAs wait.
     pub connect: Duration,
     pub greeting: Duration,
@@ -102,6 +125,8 @@ impl Default for Timeouts {
     fn default() -> Self {
         const MINUTE: u64 = 60;
         Self {
+            opening: Duration::from_secs(10 * MINUTE),
+            transaction: Duration::from_secs(40 * MINUTE),
             connect: Duration::from_secs(MINUTE),
             greeting: Duration::from_secs(5 * MINUTE),
             command: Duration::from_secs(5 * MINUTE),

@@ -2,9 +2,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use tidings_domain::TlsResult;
+
+use super::Dane;
+use super::dane::DaneVerifier;
+use super::tls_result::of_tls;
 
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -14,11 +20,13 @@ pub enum TlsError {
     SetUp(rustls::Error),
 }
 
-/// The two ways of checking a peer, made once and shared: they hold the roots and the session tickets.
+/// The ways of checking a peer, made once and shared: they hold the roots and the session tickets.
 #[derive(Clone)]
 pub struct TlsClients {
     pub(crate) verified: Arc<ClientConfig>,
     pub(crate) unverified: Arc<ClientConfig>,
+    roots: Arc<WebPkiServerVerifier>,
+    provider: Arc<CryptoProvider>,
 }
 
 impl TlsClients {
@@ -37,10 +45,34 @@ impl TlsClients {
                 .with_safe_default_protocol_versions()
                 .map_err(TlsError::SetUp)
         };
-        let verified = builder(&provider)?.with_root_certificates(roots).with_no_client_auth();
+        let roots = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .map_err(|error| TlsError::SetUp(rustls::Error::General(error.to_string())))?;
+        let verified = builder(&provider)?.with_webpki_verifier(Arc::clone(&roots)).with_no_client_auth();
         let anyone = Arc::new(AnyCertificate(Arc::clone(&provider)));
         let unverified = builder(&provider)?.dangerous().with_custom_certificate_verifier(anyone).with_no_client_auth();
-        Ok(Self { verified: Arc::new(verified), unverified: Arc::new(unverified) })
+        Ok(Self { verified: Arc::new(verified), unverified: Arc::new(unverified), roots, provider })
+    }
+
+    /// For one connection: sessions are not resumed, because the records may have changed since the certificate was checked.
+    pub(crate) fn by_dane(&self, dane: &Dane) -> Result<Arc<ClientConfig>, rustls::Error> {
+        let verifier = DaneVerifier::new(dane.clone(), Arc::clone(&self.provider));
+        let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        config.resumption = Resumption::disabled();
+        Ok(Arc::new(config))
+    }
+
+    /// What a verified connection would have said to a certificate that was taken unseen.
+    pub(crate) fn verify(&self, chain: &[CertificateDer<'_>], host: &ServerName<'_>) -> TlsResult {
+        let Some((own, others)) = chain.split_first() else { return TlsResult::ValidationFailure };
+        match self.roots.verify_server_cert(own, others, host, &[], UnixTime::now()) {
+            Ok(_) => TlsResult::Success,
+            Err(error) => of_tls(&error),
+        }
     }
 }
 

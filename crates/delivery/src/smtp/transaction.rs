@@ -1,4 +1,5 @@
 use tidings_domain::{Outcome, Phase, Problem, Reply, ReplyClass};
+use tokio::time::timeout;
 
 use super::body::{check_canonical, stuffed};
 use super::connection::{Connection, State};
@@ -46,6 +47,15 @@ impl Connection {
         if let Err(outcome) = self.check(envelope, message) {
             return Offer::Ended(outcome);
         }
+        let within = self.timeouts.transaction;
+        let ended = timeout(within, self.offer_slowly(envelope, message)).await;
+        ended.unwrap_or_else(|_| {
+            let detail = format!("the message was not taken within {} s", within.as_secs());
+            Offer::Ended(broken(Phase::Body, Problem::Timeout, detail))
+        })
+    }
+
+    async fn offer_slowly(&mut self, envelope: &Envelope<'_>, message: &[u8]) -> Offer {
         let commands = self.commands(envelope, message);
         // Until it is known better: also when this future is dropped.
         let was = std::mem::replace(&mut self.state, State::Lost);

@@ -28,6 +28,8 @@ pub struct ProviderEntry {
     pub messages_per_connection: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_second: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ProviderTls>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub is: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -35,6 +37,16 @@ pub struct ProviderEntry {
     /// Where it stands in its file; 0: in none.
     #[serde(skip)]
     pub line: usize,
+}
+
+/// What a provider's hosts are held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProviderTls {
+    /// TLS where it is offered.
+    Offered,
+    /// Nothing goes there without TLS.
+    Required,
 }
 
 #[derive(Deserialize)]
@@ -78,6 +90,7 @@ impl ProviderEntry {
         self.connections = change.connections.or(self.connections);
         self.messages_per_connection = change.messages_per_connection.or(self.messages_per_connection);
         self.per_second = change.per_second.or(self.per_second);
+        self.tls = change.tls.or(self.tls);
         let lists = [
             (&mut self.mx, &change.mx),
             (&mut self.domains, &change.domains),

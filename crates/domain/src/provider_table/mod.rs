@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 mod file;
 mod lint;
 
-pub use file::{ProviderEntry, ProviderFile};
+pub use file::{ProviderEntry, ProviderFile, ProviderTls};
 
 /// How fast to begin with a provider, for one source address. The ceiling for the adaptive control, too.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -145,6 +145,12 @@ impl ProviderTable {
         self.provider(provider).map_or(self.default, |known| known.limits)
     }
 
+    /// Whether nothing may go to this provider without TLS: it has had TLS for so long that its absence is somebody's work.
+    #[must_use]
+    pub fn requires_tls(&self, provider: &str) -> bool {
+        self.provider(provider).is_some_and(|known| known.entry.tls == Some(ProviderTls::Required))
+    }
+
     /// An exact host, else its longest known suffix, on label boundaries only.
     fn of_host(&self, host: &str) -> Option<usize> {
         if let Some(index) = self.by_host.get(host) {
@@ -195,6 +201,7 @@ mod tests {
         for known in &table.providers {
             assert_ne!(provider_label(&known.name), &*known.name, "a provider of the table has no label");
         }
+        assert!(table.requires_tls("google") && !table.requires_tls("apple") && !table.requires_tls("mx:google.com"));
         assert_eq!(table.limits("apple").messages_per_connection, 5);
         assert_eq!(table.limits("mx:hoster.example"), table.default);
         assert_eq!(table.of_recipient_domain("Gmail.com").as_deref(), Some("google"));

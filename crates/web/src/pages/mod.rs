@@ -22,6 +22,7 @@ pub(crate) mod subscriber;
 pub(crate) mod subscribers;
 pub(crate) mod suppressions;
 pub(crate) mod timeline;
+pub(crate) mod transport;
 pub(crate) mod unsent;
 pub(crate) mod webhook;
 mod webhook_guide;

@@ -15,4 +15,5 @@ mod settings;
 mod setup;
 mod site;
 mod suppressions;
+mod transport;
 mod webhooks;

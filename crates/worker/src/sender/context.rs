@@ -52,7 +52,7 @@ pub struct SenderStats {
 impl SenderContext {
     pub(super) fn new(parts: Parts, recorder: Recorder, stats: Arc<SenderStats>) -> Self {
         let content = Contents::new(parts.store.clone(), Arc::clone(&parts.keys), parts.site);
-        let targets = Targets::new(parts.store.clone(), parts.resolver, parts.keys, parts.targets);
+        let targets = Targets::new(parts.store.clone(), parts.resolver, parts.keys, parts.book.clone(), parts.targets);
         Self {
             store: parts.store,
             queue: parts.queue,

@@ -3,12 +3,21 @@
 mod ahead;
 mod content;
 mod context;
+mod demands;
 mod judge;
 mod line;
+mod missing;
+mod opening;
 mod pace;
 mod recorder;
 mod signing;
+mod sts_policies;
 mod targets;
+mod tls_memory;
+mod tls_reports;
+mod tls_required;
+#[cfg(test)]
+mod transport_tests;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -31,6 +40,9 @@ use recorder::Recorder;
 
 /// How long one call waits for a lease before it looks whether it should stop.
 const LEASE_WAIT: Duration = Duration::from_secs(2);
+
+/// At the end, for the last counts of TLS sessions.
+const LAST_COUNTS_WAIT: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 pub struct SenderOptions {
@@ -118,6 +130,9 @@ impl Sender {
     pub async fn run(self, stop: CancellationToken) {
         let slots = Arc::new(Semaphore::new(self.context.options.max_connections));
         let lines = TaskTracker::new();
+        let reported = CancellationToken::new();
+        let reports = self.context.targets.reports.clone();
+        let reporting = tokio::spawn(reports.run(self.context.store.clone(), reported.clone()));
         self.wait_for_unlock(&stop).await;
         while !stop.is_cancelled() {
             let Some(slot) = free_slot(&slots, &stop).await else { break };
@@ -137,6 +152,10 @@ impl Sender {
         lines.close();
         if tokio::time::timeout(self.context.options.drain, lines.wait()).await.is_err() {
             tracing::warn!("stopping with messages in flight: their deliveries will be in doubt");
+        }
+        reported.cancel();
+        if tokio::time::timeout(LAST_COUNTS_WAIT, reporting).await.is_err() {
+            tracing::warn!("stopping before the last counts of TLS sessions were written");
         }
         // The last recorder is in the context; without it the committer writes what it has and ends.
         drop(self.context);

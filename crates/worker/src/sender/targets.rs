@@ -5,39 +5,49 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tidings_bounce::ProviderBook;
 use tidings_compose::Keys;
-use tidings_delivery::{Connection, Credentials, DnsFailure, Resolver, Session, Target, TlsClients, TlsPolicy};
-use tidings_domain::{Outcome, Phase, Problem, RouteKind, RouteTls, Service, TlsDemand};
+use tidings_delivery::{
+    Credentials, DnsFailure, MailHosts, Resolver, Session, StsClient, StsOptions, Target, TlsClients, TlsPolicy,
+};
+use tidings_domain::{Outcome, Phase, Problem, RouteKind, RouteTls, Service, Shared, TlsDemand};
 use tidings_store::{Route, RouteId, Store, Work};
+
+use super::demands::{Demands, DomainDemands, HeldTo};
+use super::missing::MissingDomains;
+use super::sts_policies::StsPolicies;
+use super::tls_memory::TlsMemory;
+use super::tls_reports::TlsReports;
 
 /// Hosts tried for one attempt, and addresses of each (Postfix's smtp_mx_session_limit is 2 hosts, address limit 5).
 const HOSTS_AN_ATTEMPT: usize = 3;
 const ADDRESSES_A_HOST: usize = 2;
 /// A route is read again after this: a change in the settings acts within it.
 const ROUTE_FRESH: Duration = Duration::from_secs(5);
-/// A host that failed STARTTLS is spoken to in plain text for this long (opportunistic TLS only).
-const PLAIN_MEMORY: Duration = Duration::from_secs(3 * 24 * 3600);
-const REMEMBERED_PLAIN_HOSTS: usize = 10_000;
 
 #[derive(Debug, Clone)]
 pub struct TargetOptions {
     pub ehlo_name: String,
     pub source_ip: Option<IpAddr>,
     pub tls: TlsClients,
+    pub sts: StsOptions,
 }
 
 /// One address of one host, and how to speak to it.
 #[derive(Debug, Clone)]
 pub struct Spot {
-    target: Target,
+    pub(super) target: Target,
     route: Option<Arc<Route>>,
+    pub(super) held: HeldTo,
+    /// The recipient's, where a connection is made for it and not for a relay.
+    pub(super) domain: Option<Arc<str>>,
 }
 
 impl Spot {
-    /// A connection is shared only within one route and host.
+    /// A connection is shared only within one route, one host and one policy.
     pub fn same_peer(&self, other: &Self) -> bool {
         let id = |spot: &Self| spot.route.as_ref().map(|r| r.id);
-        id(self) == id(other) && self.target.host == other.target.host
+        id(self) == id(other) && self.target.host == other.target.host && self.held == other.held
     }
 }
 
@@ -49,12 +59,34 @@ pub struct Targets {
     keys: Arc<Keys>,
     options: TargetOptions,
     routes: Mutex<HashMap<RouteId, Fresh>>,
-    plain: Mutex<HashMap<String, Instant>>,
+    demands: Demands,
+    missing: MissingDomains,
+    pub(super) memory: TlsMemory,
+    pub(super) reports: TlsReports,
 }
 
 impl Targets {
-    pub fn new(store: Store, resolver: Resolver, keys: Arc<Keys>, options: TargetOptions) -> Self {
-        Self { store, resolver, keys, options, routes: Mutex::default(), plain: Mutex::default() }
+    pub fn new(
+        store: Store,
+        resolver: Resolver,
+        keys: Arc<Keys>,
+        book: Shared<ProviderBook>,
+        options: TargetOptions,
+    ) -> Self {
+        let reports = TlsReports::default();
+        let client = StsClient::new(resolver.clone(), &options.tls, options.sts);
+        let sts = StsPolicies::new(store.clone(), client, reports.clone());
+        Self {
+            demands: Demands::new(store.clone(), resolver.clone(), book, sts, reports.clone()),
+            missing: MissingDomains::new(store.clone()),
+            memory: TlsMemory::default(),
+            reports,
+            store,
+            resolver,
+            keys,
+            options,
+            routes: Mutex::default(),
+        }
     }
 
     /// In the order to try them.
@@ -78,15 +110,27 @@ impl Targets {
 
     async fn direct(&self, work: &Work, route: Option<Arc<Route>>) -> Result<Vec<Spot>, Outcome> {
         let domain = work.recipient.rsplit('@').next().unwrap_or_default();
-        let hosts = self.resolver.mail_hosts(domain).await.map_err(Outcome::from)?;
-        let mut spots = Vec::new();
-        let mut last = None;
-        for host in hosts.hosts.iter().take(HOSTS_AN_ATTEMPT) {
-            match self.addresses(&host.name, self.resolver.smtp_port()).await {
-                Ok(addresses) => {
-                    spots.extend(addresses.into_iter().map(|addr| self.spot(&host.name, addr, route.clone())))
+        let (hosts, demands) =
+            tokio::join!(self.resolver.mail_hosts(domain), self.demands.of_domain(domain, &work.provider));
+        let hosts = match hosts {
+            Ok(hosts) => hosts,
+            Err(failure) => return Err(self.missing.outcome(domain, failure).await),
+        };
+        self.missing.found(domain).await;
+        let demands = demands?;
+        let (mut spots, mut tried, mut last) = (Vec::new(), 0, None);
+        for host in &hosts.hosts {
+            match self.host_spots(&demands, &hosts, &host.name, route.as_ref()).await {
+                Ok(found) => {
+                    tried += 1;
+                    spots.extend(found);
                 }
                 Err(outcome) => last = Some(outcome),
+            }
+            // Hosts behind us would send it to us (RFC 5321 §5.1).
+            let is_loop = matches!(last, Some(Outcome::Broken { problem: Problem::MailLoop, .. }));
+            if is_loop || tried == HOSTS_AN_ATTEMPT {
+                break;
             }
         }
         match last {
@@ -95,64 +139,57 @@ impl Targets {
         }
     }
 
+    async fn host_spots(
+        &self,
+        demands: &DomainDemands,
+        hosts: &MailHosts,
+        host: &str,
+        route: Option<&Arc<Route>>,
+    ) -> Result<Vec<Spot>, Outcome> {
+        let held = self.demands.of_host(demands, hosts, host).await?;
+        let found = self.resolver.addresses(host).await.map_err(temporary)?;
+        let port = self.resolver.smtp_port();
+        let spot = |ip| Spot {
+            domain: Some(Arc::clone(&demands.domain)),
+            ..self.spot(host, SocketAddr::new(ip, port), route.cloned(), held.clone())
+        };
+        Ok(found.into_iter().take(ADDRESSES_A_HOST).map(spot).collect())
+    }
+
     async fn relay(&self, route: Arc<Route>) -> Result<Vec<Spot>, Outcome> {
         let port = u16::try_from(route.port).unwrap_or(25);
         let host = route.host.clone();
         // An operator may name an address, and any address: a relay is his own decision.
+        let held = relay_policy(&route);
         if let Ok(ip) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            return Ok(vec![self.spot(&host, SocketAddr::new(ip, port), Some(route))]);
+            return Ok(vec![self.spot(&host, SocketAddr::new(ip, port), Some(route), held)]);
         }
         // Through the system's own look-up: a relay's name may stand in /etc/hosts or be a container's.
         let found = tokio::net::lookup_host((host.as_str(), port)).await.map_err(|e| unknown_relay(&host, &e))?;
-        Ok(found.take(ADDRESSES_A_HOST).map(|addr| self.spot(&host, addr, Some(Arc::clone(&route)))).collect())
+        let spot = |addr| self.spot(&host, addr, Some(Arc::clone(&route)), held.clone());
+        Ok(found.take(ADDRESSES_A_HOST).map(spot).collect())
     }
 
-    async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Outcome> {
-        let found = self.resolver.addresses(host).await.map_err(temporary)?;
-        Ok(found.into_iter().take(ADDRESSES_A_HOST).map(|ip| SocketAddr::new(ip, port)).collect())
-    }
-
-    fn spot(&self, host: &str, addr: SocketAddr, route: Option<Arc<Route>>) -> Spot {
+    fn spot(&self, host: &str, addr: SocketAddr, route: Option<Arc<Route>>, held: HeldTo) -> Spot {
         let source = self.options.source_ip.filter(|ip| ip.is_ipv4() == addr.is_ipv4());
-        Spot { target: Target { host: host.to_owned(), addr, source }, route }
+        Spot { target: Target { host: host.to_owned(), addr, source }, route, held, domain: None }
     }
 
-    /// Connects and greets; with opportunistic TLS a second time in plain text when only TLS failed.
-    pub async fn open(&self, spot: &Spot) -> Result<Connection, Outcome> {
-        let session = self.session(spot)?;
-        let opportunistic = session.tls == TlsPolicy::Opportunistic;
-        match Connection::open(&spot.target, &session).await {
-            Ok(connection) => Ok(connection),
-            Err(failure) if opportunistic && failure.is_tls() => {
-                self.remember_plain(&spot.target.host);
-                let session = Session { tls: TlsPolicy::None, ..session };
-                Connection::open(&spot.target, &session).await.map_err(Outcome::from)
-            }
-            Err(failure) => Err(failure.into()),
-        }
-    }
-
-    fn session(&self, spot: &Spot) -> Result<Session, Outcome> {
+    /// How a connection to this spot is made.
+    pub(super) fn session(&self, spot: &Spot) -> Result<Session, Outcome> {
         let route = spot.route.as_deref();
         let ehlo_name = match route {
             Some(route) if !route.ehlo_name.is_empty() => route.ehlo_name.clone(),
             _ => self.options.ehlo_name.clone(),
         };
-        let tls = match route.filter(|r| r.kind == RouteKind::Relay).map(|r| r.tls) {
-            None | Some(RouteTls::Opportunistic) if self.is_plain(&spot.target.host) => TlsPolicy::None,
-            None | Some(RouteTls::Opportunistic) => TlsPolicy::Opportunistic,
-            Some(RouteTls::None) => TlsPolicy::None,
-            Some(RouteTls::StartTls) => TlsPolicy::StartTls,
-            Some(RouteTls::Tls) => TlsPolicy::Implicit,
-        };
-        let demand = match tls {
-            TlsPolicy::Opportunistic => TlsDemand::Opportunistic,
-            TlsPolicy::None if route.is_some_and(|r| r.tls == RouteTls::None) => TlsDemand::None,
-            TlsPolicy::None => TlsDemand::Opportunistic,
-            TlsPolicy::StartTls | TlsPolicy::Implicit => TlsDemand::Relay,
-        };
-        let auth = route.map(|r| self.credentials(r)).transpose()?.flatten();
-        Ok(Session { tls, demand, auth, ..Session::new(ehlo_name, self.options.tls.clone()) })
+        let is_plain = spot.held.policy.allows_plain() && self.memory.is_plain(&spot.target.host, Instant::now());
+        Ok(Session {
+            tls: if is_plain { TlsPolicy::None } else { spot.held.policy.clone() },
+            demand: spot.held.demand,
+            auth: route.map(|r| self.credentials(r)).transpose()?.flatten(),
+            refuses_itself: spot.domain.is_some(),
+            ..Session::new(ehlo_name, self.options.tls.clone())
+        })
     }
 
     fn credentials(&self, route: &Route) -> Result<Option<Credentials>, Outcome> {
@@ -187,28 +224,27 @@ impl Targets {
         lock(&self.routes).insert(id, (Instant::now(), route.clone()));
         Ok(route)
     }
-
-    fn is_plain(&self, host: &str) -> bool {
-        lock(&self.plain).get(host).is_some_and(|since| since.elapsed() < PLAIN_MEMORY)
-    }
-
-    fn remember_plain(&self, host: &str) {
-        let mut plain = lock(&self.plain);
-        if plain.len() >= REMEMBERED_PLAIN_HOSTS {
-            plain.clear();
-        }
-        plain.insert(host.to_owned(), Instant::now());
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A relay's own settings.
+fn relay_policy(route: &Route) -> HeldTo {
+    let (policy, demand) = match route.tls {
+        RouteTls::None => (TlsPolicy::None, TlsDemand::None),
+        RouteTls::Opportunistic => (TlsPolicy::Opportunistic, TlsDemand::Opportunistic),
+        RouteTls::StartTls => (TlsPolicy::StartTls, TlsDemand::Relay),
+        RouteTls::Tls => (TlsPolicy::Implicit, TlsDemand::Relay),
+    };
+    HeldTo::by_route(policy, demand)
+}
+
 /// One broken host name, of an MX or a relay, says nothing about the recipient's domain.
 fn temporary(failure: DnsFailure) -> Outcome {
     let problem = match failure.problem {
-        Problem::ForbiddenTarget => Problem::ForbiddenTarget,
+        Problem::ForbiddenTarget | Problem::MailLoop => failure.problem,
         _ => Problem::DnsFailure,
     };
     Outcome::Broken { phase: Phase::Dns, problem, detail: failure.detail }

@@ -12,6 +12,7 @@ use crate::filters;
 use crate::page::{Nav, Page, Show};
 use crate::problem::WebResult;
 use crate::text::count_of;
+use crate::tls_words;
 
 #[derive(Template)]
 #[template(path = "campaigns/delivery.html")]
@@ -24,6 +25,8 @@ struct DeliveryPage {
     meaning: &'static str,
     reason: String,
     provider: String,
+    /// How the last connection was protected, and why so.
+    transport: Option<(String, &'static str)>,
     timeline: Vec<Moment>,
     /// It has not ended.
     waits: bool,
@@ -62,6 +65,7 @@ pub async fn delivery(page: Page, state: web::Data<WebState>, path: web::Path<(i
         meaning: wording::state_meaning(person.state),
         reason: person.reason.as_deref().map(|r| wording::reason(person.state, r)).unwrap_or_default(),
         provider: wording::provider(&history.provider),
+        transport: person.protection().map(|p| (tls_words::used(p.used), tls_words::demand(p))),
         timeline,
         head,
         history,
