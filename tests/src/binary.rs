@@ -23,11 +23,12 @@ pub fn tidings() -> PathBuf {
     BUILT
         .get_or_init(|| {
             let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-            let built =
-                Build::new(cargo).args(["build", "--quiet", "--package", "tidings-app"]).current_dir(root()).status();
+            let (profile, folder) = if cfg!(debug_assertions) { ("dev", "debug") } else { ("release", "release") };
+            let arguments = ["build", "--quiet", "--package", "tidings-app", "--profile", profile];
+            let built = Build::new(cargo).args(arguments).current_dir(root()).status();
             assert!(built.expect("cargo runs").success(), "the program cannot be built");
             let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().expect("cargo metadata");
-            metadata.target_directory.join("debug/tidings").into_std_path_buf()
+            metadata.target_directory.join(folder).join("tidings").into_std_path_buf()
         })
         .clone()
 }

@@ -1,7 +1,9 @@
-//! What the end-to-end tests share: starting the real binary and real mail servers, and finding the repository.
+//! What the end-to-end tests share: starting the real binary and real mail servers, the crash
+//! harness, and finding the repository.
 
 pub mod binary;
 pub mod browser;
+pub mod crash;
 pub mod mail_servers;
 pub mod receivers;
 pub mod repository;

@@ -1,18 +1,7 @@
-//! The roles in processes of their own, on PostgreSQL and Redis: the same promises, whoever is killed.
+//! The roles in processes of their own, on PostgreSQL and Redis: what fits together and what does not. Who is killed: see crash_harness.rs.
 
 use tidings_testing::{TestDatabase, TestRedis};
 use tidings_tests::binary::{Server, run};
-
-#[tokio::test]
-async fn dispatchers_and_workers_may_be_killed_at_any_moment() {
-    let (database, redis) = (TestDatabase::postgres(), TestRedis::start());
-    let servers = ["--database", database.url(), "--redis", &redis.url()];
-    let mut arguments = vec!["bench", "crash", "--subscribers", "3000", "--kills", "20", "--longest-life-ms", "900"];
-    arguments.extend(servers);
-    let (success, text) = run(&arguments, &[]).await;
-    assert!(success, "{text}");
-    assert!(text.contains("Nothing lost, nothing doubled."), "{text}");
-}
 
 #[tokio::test]
 async fn what_does_not_fit_together_is_refused_at_the_start() {

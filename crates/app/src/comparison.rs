@@ -13,17 +13,7 @@ const PAGE_ROWS: i64 = 5_000;
 /// Differences printed one by one.
 const SHOWN_DIFFERENCES: usize = 20;
 
-/// How much has to agree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strictness {
-    /// Also what the sandbox was bound to do with each recipient.
-    AsExpected,
-    /// Only the guarantee: after kills, a delivery may be in doubt or have run out of time.
-    Guarantee,
-}
-
 pub struct Comparison {
-    strictness: Strictness,
     rows: i64,
     agreed: i64,
     in_doubt: i64,
@@ -39,10 +29,8 @@ impl Comparison {
         workspace: &Workspace,
         campaign: CampaignId,
         mut copies: HashMap<String, u32>,
-        strictness: Strictness,
     ) -> anyhow::Result<Self> {
         let mut found = Self {
-            strictness,
             rows: 0,
             agreed: 0,
             in_doubt: 0,
@@ -82,8 +70,7 @@ impl Comparison {
             _ => {}
         }
         let expectation = expected(recipient);
-        let as_expected = self.strictness == Strictness::Guarantee || is_expected(expectation, state);
-        if holds(state, copies) && as_expected {
+        if holds(state, copies) && is_expected(expectation, state) {
             self.agreed += 1;
         } else {
             let words =

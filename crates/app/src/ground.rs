@@ -1,12 +1,13 @@
 //! What every role stands on: the database, the queue, the key, and the right to use them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use tidings_compose::Keys;
 use tidings_domain::ProcessRole;
-use tidings_queue::{Queue, QueueOptions, RedisOptions};
-use tidings_store::{Alone, Store, StoreError, StoreOptions, SuppressionKey};
+use tidings_queue::{OpenError, Queue, QueueOptions, RedisOptions};
+use tidings_store::{Claim, Store, StoreError, StoreOptions, SuppressionKey};
 use tidings_worker::recover;
 
 use crate::config::Config;
@@ -15,7 +16,7 @@ use crate::instance::Instance;
 /// What this process holds until it ends.
 pub struct Held {
     _instance: Instance,
-    _alone: Option<Alone>,
+    _claim: Claim,
 }
 
 pub struct Ground {
@@ -40,8 +41,11 @@ impl Ground {
 
     /// The one process of an installation, with the queue inside.
     async fn alone(config: &Config, queue: &QueueOptions) -> anyhow::Result<Self> {
-        let instance = Instance::open(&config.data_dir)?;
-        let alone = match Store::hold_alone(&config.database_url).await {
+        let mut instance = Instance::open(&config.data_dir)?;
+        if !is_postgres(config) {
+            instance.hold(Path::new(sqlite_file(config)))?;
+        }
+        let claim = match Store::hold_alone(&config.database_url).await {
             Err(StoreError::Exists(_)) => bail!(
                 "another Tidings process is running on the database {}. Stop it, or let both share their queue with REDIS_URL",
                 without_password(&config.database_url)
@@ -52,7 +56,7 @@ impl Ground {
         let keys = keys(&store, &instance).await?;
         recover(&store).await.context("recovering the ledger")?;
         store.replace_fact(tidings_worker::QUEUE_FACT, "embedded".to_owned()).await?;
-        let held = Held { _instance: instance, _alone: Some(alone) };
+        let held = Held { _instance: instance, _claim: claim };
         Ok(Self { store, queue: Queue::embedded(queue.clone()), keys, held })
     }
 
@@ -62,15 +66,37 @@ impl Ground {
             "REDIS_URL is set, but the database is an SQLite file, which one process owns alone. Set DATABASE_URL=postgres://… as well, or unset REDIS_URL"
         );
         let instance = Instance::share(&config.data_dir, config.secret_key)?;
+        let claim = match Store::hold_together(&config.database_url).await {
+            Err(StoreError::Exists(_)) => bail!(
+                "a `tidings serve` without Redis is running on the database {}, with its queue inside. Stop it, or give it the same REDIS_URL",
+                without_password(&config.database_url)
+            ),
+            held => held.with_context(|| cannot_open(config))?,
+        };
         let store = open_store(config, &instance, true).await?;
         let keys = keys(&store, &instance).await?;
         let mut options = RedisOptions::new(url);
         options.prefix.clone_from(&config.redis_prefix);
         options.queue = queue.clone();
-        let queue =
-            Queue::redis(options).await.with_context(|| format!("cannot use the queue {}", without_password(url)))?;
-        Ok(Self { store, queue, keys, held: Held { _instance: instance, _alone: None } })
+        let queue = Queue::redis(options)
+            .await
+            .map_err(told_how_to_mend)
+            .with_context(|| format!("cannot use the queue {}", without_password(url)))?;
+        Ok(Self { store, queue, keys, held: Held { _instance: instance, _claim: claim } })
     }
+}
+
+/// The queue does not know how options are named.
+fn told_how_to_mend(error: OpenError) -> anyhow::Error {
+    let variable = match error {
+        OpenError::BadUrl(_) | OpenError::Unreachable { .. } | OpenError::WrongPassword { .. } => "REDIS_URL",
+        OpenError::BadPrefix(_)
+        | OpenError::ForeignPrefix { .. }
+        | OpenError::OtherSchema { .. }
+        | OpenError::OtherPartitions { .. } => "TIDINGS_REDIS_PREFIX",
+        _ => return error.into(),
+    };
+    anyhow::anyhow!("{error} (the option is {variable})")
 }
 
 /// For a command beside running processes: the database as it is. One that is not there is not made, and one of another version is
@@ -89,12 +115,16 @@ pub async fn open_beside(config: &Config) -> anyhow::Result<Store> {
 /// # Errors
 /// There is none, with what to do about it.
 pub fn ensure_database(config: &Config) -> anyhow::Result<()> {
-    let path = config.database_url.strip_prefix("sqlite://").unwrap_or(&config.database_url);
+    let path = sqlite_file(config);
     ensure!(
         is_postgres(config) || std::path::Path::new(path).exists(),
         "there is no database at {path}: name the folder with TIDINGS_DATA_DIR, or start `tidings serve` first"
     );
     Ok(())
+}
+
+fn sqlite_file(config: &Config) -> &str {
+    config.database_url.strip_prefix("sqlite://").unwrap_or(&config.database_url)
 }
 
 pub fn is_postgres(config: &Config) -> bool {

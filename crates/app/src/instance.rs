@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 pub struct Instance {
     /// All tokens and sealed secrets stand on this. Losing it breaks the links in mails already sent.
     pub key: [u8; 32],
-    _lock: Option<File>,
+    locks: Vec<File>,
 }
 
 /// Base64 of 32 octets.
@@ -28,9 +28,20 @@ impl Instance {
     /// Another process holds it, or the folder cannot be written.
     pub fn open(folder: &Path) -> anyhow::Result<Self> {
         make(folder)?;
-        let lock = lock(&folder.join("lock"))?;
+        let lock = lock(&folder.join("lock"), folder)?;
         let key = read_or_make_key(&folder.join("instance.key"))?;
-        Ok(Self { key, _lock: Some(lock) })
+        Ok(Self { key, locks: vec![lock] })
+    }
+
+    /// Takes an SQLite file too: named by its path, it may lie outside the folder, where another instance could name it as well.
+    ///
+    /// # Errors
+    /// Another process holds it, or nothing can be written beside it.
+    pub fn hold(&mut self, database: &Path) -> anyhow::Result<()> {
+        let mut beside = database.as_os_str().to_owned();
+        beside.push(".lock");
+        self.locks.push(lock(Path::new(&beside), database)?);
+        Ok(())
     }
 
     /// For one of several processes: they may share the folder, and each has the key from its configuration or from there.
@@ -43,7 +54,7 @@ impl Instance {
             Some(key) => key,
             None => read_or_make_key(&folder.join("instance.key"))?,
         };
-        Ok(Self { key, _lock: None })
+        Ok(Self { key, locks: Vec::new() })
     }
 }
 
@@ -53,7 +64,7 @@ fn make(folder: &Path) -> anyhow::Result<()> {
 }
 
 /// Two processes on one SQLite file would each think that the other's deliveries in flight are leftovers of a crash.
-fn lock(path: &Path) -> anyhow::Result<File> {
+fn lock(path: &Path, what: &Path) -> anyhow::Result<File> {
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -64,8 +75,8 @@ fn lock(path: &Path) -> anyhow::Result<File> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             bail!(
-                "another Tidings process is running on this data folder ({}). Stop it, or give this one a folder of its own with TIDINGS_DATA_DIR",
-                path.display()
+                "another Tidings process is running on {}. Stop it, or give this one a data folder of its own with TIDINGS_DATA_DIR, and no DATABASE_URL that leads to the other's file",
+                what.display()
             )
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
@@ -104,6 +115,11 @@ mod tests {
         let key = first.key;
         let second = Instance::open(folder.path()).err().expect("refused").to_string();
         assert!(second.contains("another Tidings process"), "{second}");
+        let elsewhere = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("tidings.sqlite3");
+        let (mut first, mut third) = (first, Instance::open(elsewhere.path()).expect("another folder"));
+        first.hold(&file).expect("its own");
+        assert!(third.hold(&file).is_err(), "one file, named by two");
         drop(first);
         assert_eq!(Instance::open(folder.path()).expect("opens again").key, key);
     }

@@ -34,15 +34,20 @@ pub fn config(data_dir: PathBuf, listen: SocketAddr, world: &World) -> anyhow::R
     Ok(config)
 }
 
-/// `messages_per_second`: what the throttling provider bears. We begin above it, so that its reply and our back-off show.
+/// `throttled_per_second`: what the throttling provider bears. We begin above it, so that its reply and our back-off show.
 pub fn tuning(throttled_per_second: f64) -> anyhow::Result<Tuning> {
+    tuning_at(throttled_per_second, UNTHROTTLED)
+}
+
+/// `pace`: messages a second to each of the other providers.
+pub fn tuning_at(throttled_per_second: f64, pace: f64) -> anyhow::Result<Tuning> {
     let queue = QueueOptions {
         recovery_interval: Duration::from_secs(2),
         reaction_time: Duration::from_millis(500),
         lease: Duration::from_secs(6),
         ..QueueOptions::default()
     };
-    Ok(Tuning { providers: table(throttled_per_second)?, retry, queue, longest_hold: LONGEST_HOLD })
+    Ok(Tuning { providers: table(throttled_per_second, pace)?, retry, queue, longest_hold: LONGEST_HOLD })
 }
 
 /// A minute stands for three days.
@@ -51,14 +56,14 @@ fn retry(_lane: Lane) -> RetryPolicy {
     RetryPolicy { waits, give_up_after: Duration::from_secs(40), jitter_percent: 20 }
 }
 
-fn table(throttled_per_second: f64) -> anyhow::Result<ProviderTable> {
+fn table(throttled_per_second: f64, pace: f64) -> anyhow::Result<ProviderTable> {
     let mut text = String::from("[default]\nconnections = 4\nmessages_per_connection = 500\nper_second = 20000.0\n");
     for provider in providers() {
         let name = provider.name.split('.').next().unwrap_or(provider.name);
         let (connections, per_second) = match provider.habit {
-            Habit::Throttles => (5, throttled_per_second * 1.5),
-            Habit::Plain => (8, UNTHROTTLED),
-            _ => (4, UNTHROTTLED),
+            Habit::Throttles => (5, (throttled_per_second * 1.5).min(pace)),
+            Habit::Plain => (8, pace),
+            _ => (4, pace),
         };
         let _ = write!(
             text,
@@ -126,6 +131,6 @@ mod tests {
 
     #[test]
     fn the_sandbox_has_a_table_of_its_providers() {
-        table(100.0).expect("a good table");
+        table(100.0, UNTHROTTLED).expect("a good table");
     }
 }

@@ -2,6 +2,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use memchr::{memchr, memmem};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -26,9 +27,15 @@ const EHLO_WITH_TLS: &[u8] =
 /// counts. It checks nothing.
 pub struct FastSink {
     address: SocketAddr,
-    accepted: Arc<AtomicU64>,
+    tally: Arc<Tally>,
     /// Dropping it ends the listener and every connection.
     _tasks: JoinSet<()>,
+}
+
+#[derive(Default)]
+struct Tally {
+    accepted: AtomicU64,
+    last_mail_unix_ms: AtomicU64,
 }
 
 impl FastSink {
@@ -51,10 +58,10 @@ impl FastSink {
     async fn listen(recorder: Option<Arc<Recorder>>, tls: Option<TlsAcceptor>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let accepted = Arc::new(AtomicU64::new(0));
+        let tally = Arc::<Tally>::default();
         let mut tasks = JoinSet::new();
-        tasks.spawn(listen(listener, recorder, tls, Arc::clone(&accepted)));
-        Ok(Self { address, accepted, _tasks: tasks })
+        tasks.spawn(listen(listener, recorder, tls, Arc::clone(&tally)));
+        Ok(Self { address, tally, _tasks: tasks })
     }
 
     #[must_use]
@@ -65,16 +72,17 @@ impl FastSink {
     /// Messages accepted so far.
     #[must_use]
     pub fn accepted(&self) -> u64 {
-        self.accepted.load(Relaxed)
+        self.tally.accepted.load(Relaxed)
+    }
+
+    /// When somebody last began a message, accepted or not; 0 for nobody.
+    #[must_use]
+    pub fn last_mail_unix_ms(&self) -> u64 {
+        self.tally.last_mail_unix_ms.load(Relaxed)
     }
 }
 
-async fn listen(
-    listener: TcpListener,
-    recorder: Option<Arc<Recorder>>,
-    tls: Option<TlsAcceptor>,
-    accepted: Arc<AtomicU64>,
-) {
+async fn listen(listener: TcpListener, recorder: Option<Arc<Recorder>>, tls: Option<TlsAcceptor>, tally: Arc<Tally>) {
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
@@ -83,8 +91,8 @@ async fn listen(
         }
         match listener.accept().await {
             Ok((stream, _)) => {
-                let number = accepted.load(Relaxed);
-                let connection = Connection::new(recorder.clone(), Arc::clone(&accepted), number);
+                let number = tally.accepted.load(Relaxed);
+                let connection = Connection::new(recorder.clone(), Arc::clone(&tally), number);
                 connections.spawn(serve(connection, stream, tls.clone()));
             }
             Err(error) => {
@@ -119,7 +127,7 @@ struct Connection {
     offers_tls: bool,
     /// The next octets are those of a TLS handshake.
     starts_tls: bool,
-    accepted: Arc<AtomicU64>,
+    tally: Arc<Tally>,
     record: Option<Record>,
 }
 
@@ -133,7 +141,7 @@ struct Record {
 }
 
 impl Connection {
-    fn new(recorder: Option<Arc<Recorder>>, accepted: Arc<AtomicU64>, number: u64) -> Self {
+    fn new(recorder: Option<Arc<Recorder>>, tally: Arc<Tally>, number: u64) -> Self {
         let record = recorder.map(|recorder| Record {
             recorder,
             number,
@@ -150,7 +158,7 @@ impl Connection {
             quit: false,
             offers_tls: false,
             starts_tls: false,
-            accepted,
+            tally,
             record,
         }
     }
@@ -218,6 +226,10 @@ impl Connection {
             }
             b"ST" | b"st" => b"502 5.5.1 no\r\n",
             verb => {
+                if matches!(verb, b"MA" | b"ma") {
+                    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                    self.tally.last_mail_unix_ms.fetch_max(u64::try_from(since.as_millis()).unwrap_or(0), Relaxed);
+                }
                 if let Some(record) = &mut self.record {
                     record.command(verb, line);
                 }
@@ -239,7 +251,7 @@ impl Connection {
                 });
                 self.start += at + END_OF_TEXT.len();
                 self.in_text = false;
-                self.accepted.fetch_add(u64::from(kept), Relaxed);
+                self.tally.accepted.fetch_add(u64::from(kept), Relaxed);
                 let reply: &[u8] = if kept { b"250 2.0.0 ok\r\n" } else { b"451 4.3.0 cannot record\r\n" };
                 self.replies.extend_from_slice(reply);
                 true

@@ -7,7 +7,8 @@ use crate::connection::{connect, on};
 use crate::schema::instance;
 use crate::{AnyConn, Store, StoreError, StoreResult};
 
-/// Held by the one process of an installation that has no shared queue. Any number will do, if nobody else uses it.
+/// Held by the one process of an installation that has no shared queue, or together by all that have one. Any number will do, if nobody
+/// else uses it.
 const ALONE_LOCK: i64 = 0x0071_6469_6e67_7322;
 
 #[derive(QueryableByName)]
@@ -18,7 +19,7 @@ struct Locked {
 
 /// While it lives, no other process takes the same database for its own. The database gives it up with the connection, so a
 /// killed process holds nothing.
-pub struct Alone {
+pub struct Claim {
     _connection: Option<AnyConn>,
 }
 
@@ -27,22 +28,20 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Exists`] when another process holds the database; else the database's own.
-    pub async fn hold_alone(url: &str) -> StoreResult<Alone> {
+    pub async fn hold_alone(url: &str) -> StoreResult<Claim> {
         if !url.starts_with("postgres") {
-            return Ok(Alone { _connection: None });
+            return Ok(Claim { _connection: None });
         }
-        let url = url.to_owned();
-        let taken = tokio::task::spawn_blocking(move || {
-            let mut connection = connect(&url)?;
-            let locked: Locked = on!(&mut connection, |c| diesel::sql_query("SELECT pg_try_advisory_lock($1) AS got")
-                .bind::<BigInt, _>(ALONE_LOCK)
-                .get_result(c))?;
-            Ok::<_, StoreError>(locked.got.then_some(connection))
-        });
-        match taken.await.map_err(|_| StoreError::Stopped)?? {
-            Some(connection) => Ok(Alone { _connection: Some(connection) }),
-            None => Err(StoreError::Exists("another process".to_owned())),
-        }
+        hold(url, "SELECT pg_try_advisory_lock($1 # hashtext(COALESCE(current_schema(), ''))::bigint) AS got").await
+    }
+
+    /// Makes sure that nobody holds a PostgreSQL database alone. Any number of processes hold it together.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when a process holds the database alone; else the database's own.
+    pub async fn hold_together(url: &str) -> StoreResult<Claim> {
+        hold(url, "SELECT pg_try_advisory_lock_shared($1 # hashtext(COALESCE(current_schema(), ''))::bigint) AS got")
+            .await
     }
 
     /// Sets a fact of the installation and says what it was.
@@ -75,5 +74,20 @@ impl Store {
             Ok(instance::table.find(name).select(instance::value).first(conn)?)
         })
         .await
+    }
+}
+
+/// An installation is a schema; one database may have several.
+async fn hold(url: &str, sql: &'static str) -> StoreResult<Claim> {
+    let url = url.to_owned();
+    let taken = tokio::task::spawn_blocking(move || {
+        let mut connection = connect(&url)?;
+        let locked: Locked =
+            on!(&mut connection, |c| diesel::sql_query(sql).bind::<BigInt, _>(ALONE_LOCK).get_result(c))?;
+        Ok::<_, StoreError>(locked.got.then_some(connection))
+    });
+    match taken.await.map_err(|_| StoreError::Stopped)?? {
+        Some(connection) => Ok(Claim { _connection: Some(connection) }),
+        None => Err(StoreError::Exists("another process".to_owned())),
     }
 }

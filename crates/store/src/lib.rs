@@ -109,7 +109,7 @@ pub use import_rejects::{NewReject, Reject, RejectGroup};
 pub use import_rows::{ImportRow, ImportRows, RecordPlace};
 pub use import_slices::{ImportSlice, MAX_RECORD_KEPT_BYTES, RecordReader, SliceResult};
 pub use imports::{Checkpoint, FormatChoice, Import, ImportColumn, ImportCounts, ImportFormat, NewImport};
-pub use installation::Alone;
+pub use installation::Claim;
 pub use ledger::*;
 pub use lists::{DeletedList, List, ListWithCounts};
 pub use one_time_tokens::{Purpose, TokenHash};

@@ -107,7 +107,9 @@ async fn cancelling_sweeps_the_rows_in_steps() {
         assert_eq!(w.store.cancel_rows(c, 5, NOW).await.expect("cancels"), 0);
         assert_eq!(w.store.cancelled_with_rows(10).await.expect("reads"), []);
         assert_eq!(w.counters(c).await, "2:=1 16:=8");
+        assert_eq!(w.store.cancelled_in_flight(10).await.expect("reads"), [c]);
         w.settle(vec![outcome(&jobs[1], Settled::Accepted, "250 ok")]).await;
+        assert_eq!(w.store.cancelled_in_flight(10).await.expect("reads"), []);
         assert_eq!(w.counters(c).await, "10:=1 16:=8");
         w.check_books(c).await;
     })

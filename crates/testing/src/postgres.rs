@@ -68,7 +68,7 @@ impl TestPostgres {
     /// Stops it without a word to its clients and without a checkpoint: what was committed has to be recovered.
     pub fn crash(&self) {
         // One that ended by itself, on a full disk, is stopped too.
-        let _ = self.command("pg_ctl", &["-m", "immediate", "-w", "stop"]).status();
+        let _ = self.command("pg_ctl", &["-m", "immediate", "-w", "stop"]).output();
     }
 
     /// # Panics
@@ -90,6 +90,16 @@ impl TestPostgres {
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.command("pg_ctl", &["status"]).output().is_ok_and(|done| done.status.success())
+    }
+
+    /// From now on nobody comes in without it.
+    ///
+    /// # Panics
+    /// The server does not take it.
+    pub fn ask_for_password(&self, password: &str) {
+        self.ask(&format!("ALTER ROLE tidings PASSWORD '{password}'")).expect("our own server");
+        fs::write(self.data.join("pg_hba.conf"), "host all all 127.0.0.1/32 scram-sha-256\n").expect("its folder");
+        self.ask("SELECT pg_reload_conf()").expect("the last that comes in");
     }
 
     /// What statements return, one line for each row, fields parted by `|`.

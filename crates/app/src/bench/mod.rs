@@ -2,7 +2,6 @@
 
 mod bounces;
 mod claims;
-mod crash;
 mod dkim;
 mod fan_out;
 mod far;
@@ -10,6 +9,7 @@ mod import;
 mod intake;
 mod limits;
 mod pages;
+mod pause;
 mod postfix;
 mod process;
 mod send;
@@ -33,8 +33,8 @@ pub enum BenchCommand {
     FanOut(fan_out::FanOutArguments),
     /// Build millions of subscribers and deliveries in PostgreSQL, and measure the pages over HTTP.
     Pages(pages::PagesArguments),
-    /// Kill the server in the middle of a campaign, many times, and compare the ledger with what was accepted.
-    Crash(crash::CrashArguments),
+    /// Pause a campaign that many workers send, and let another worker join: how long each takes to be felt.
+    Pause(pause::PauseArguments),
     /// Bring bounces in by SMTP, with or without kills: mails a second, memory, and that nothing answered with 250 is lost.
     Intake(intake::IntakeArguments),
     /// Send to people that a real mail server cannot deliver to, and see whether its reports come back.
@@ -59,7 +59,7 @@ pub async fn run(command: BenchCommand) -> anyhow::Result<ExitCode> {
         BenchCommand::Import(arguments) => import::run(arguments).await,
         BenchCommand::FanOut(arguments) => fan_out::run(arguments).await,
         BenchCommand::Pages(arguments) => pages::run(arguments).await,
-        BenchCommand::Crash(arguments) => crash::run(arguments).await,
+        BenchCommand::Pause(arguments) => pause::run(arguments).await,
         BenchCommand::Intake(arguments) => intake::run(arguments).await,
         BenchCommand::Bounces(arguments) => bounces::run(arguments).await,
         BenchCommand::Storm(arguments) => storm::run(arguments).await,

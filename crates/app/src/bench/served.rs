@@ -113,7 +113,7 @@ impl Served {
 }
 
 /// The listener is gone when the process starts; nobody else takes a port of the ephemeral range so soon again.
-fn free_address() -> anyhow::Result<SocketAddr> {
+pub fn free_address() -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("a free port")?;
     listener.local_addr().context("a free port")
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use tidings_sandbox::{FastSink, Recorder};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
 #[derive(clap::Args)]
@@ -21,15 +21,18 @@ pub struct SinkArguments {
     tls: bool,
 }
 
-/// The child: serves until its standard input closes, then says how many messages it took.
+/// The child: serves until its standard input closes, then says how many messages it took. To each line it says when a message was last
+/// begun.
 pub async fn run(arguments: SinkArguments) -> anyhow::Result<ExitCode> {
     let recorder = arguments.log.map(|log| Recorder::new(Some(&log), 0)).transpose()?;
     let recorder = recorder.map(Arc::new);
     let sink =
         if arguments.tls { FastSink::start_with_tls(recorder).await? } else { FastSink::start(recorder).await? };
     println!("{}", sink.address());
-    let mut ignored = Vec::new();
-    tokio::io::stdin().read_to_end(&mut ignored).await?;
+    let mut asked = BufReader::new(tokio::io::stdin()).lines();
+    while asked.next_line().await?.is_some() {
+        println!("{}", sink.last_mail_unix_ms());
+    }
     println!("{}", sink.accepted());
     Ok(ExitCode::SUCCESS)
 }
@@ -68,6 +71,13 @@ impl SinkProcess {
         let mut lines = BufReader::new(child.stdout.take().context("the sink's output")?).lines();
         let first = lines.next_line().await?.context("the sink said nothing")?;
         Ok(Self { address: first.parse().context("the sink's address")?, child, lines })
+    }
+
+    /// When a message was last begun, accepted or not; milliseconds since the epoch, 0 for never.
+    pub async fn last_mail_unix_ms(&mut self) -> anyhow::Result<i64> {
+        self.child.stdin.as_mut().context("the sink's input")?.write_all(b"\n").await?;
+        let answer = self.lines.next_line().await?.context("the sink did not answer")?;
+        answer.parse().context("the sink's answer")
     }
 
     /// Ends it and returns how many messages it accepted.

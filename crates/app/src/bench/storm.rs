@@ -57,7 +57,7 @@ pub async fn run(arguments: StormArguments) -> anyhow::Result<ExitCode> {
     let sink = SinkProcess::start_recording(&log).await?;
     let url = Served::database_url(folder.path(), arguments.database.as_deref());
     let store = Store::open(&url, StoreOptions::default()).await?;
-    let (scene, list) = prepare(&store, folder.path(), &sink, &arguments).await?;
+    let (scene, list) = prepare(&store, folder.path(), &sink, arguments.messages, arguments.per_second).await?;
     let mut served = Served::start(folder.path(), arguments.database.as_deref()).await?;
     let keys = Keys::new(&Instance::share(folder.path(), None)?.key);
 
@@ -114,11 +114,13 @@ pub async fn run(arguments: StormArguments) -> anyhow::Result<ExitCode> {
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn prepare(
+/// A workspace that sends to the sink as its relay, so many a second, and a list of so many.
+pub async fn prepare(
     store: &Store,
     folder: &Path,
     sink: &SinkProcess,
-    arguments: &StormArguments,
+    messages: u32,
+    per_second: i32,
 ) -> anyhow::Result<(scene::Scene, ListId)> {
     let route = NewRoute {
         kind: RouteKind::Relay,
@@ -129,7 +131,7 @@ async fn prepare(
         password_sealed: None,
         ehlo_name: "bench.example".to_owned(),
         max_connections: 32,
-        max_per_second: arguments.per_second,
+        max_per_second: per_second,
     };
     let sender = scene::Sender {
         organisation: "Bench",
@@ -140,7 +142,7 @@ async fn prepare(
     let scene = scene::set_up(store, &sender, route).await?;
     let list = scene.workspace.create_list("Bench".to_owned(), String::new(), now()).await?;
     let file = folder.join("people.csv");
-    write_people(&file, arguments.messages)?;
+    write_people(&file, messages)?;
     let import = FileImport {
         workspace: scene.workspace.id(),
         list,
@@ -172,6 +174,20 @@ impl Sent {
 
 /// From the first attempt to Done. `begun` is called at the first attempt.
 async fn send(store: &Store, scene: &scene::Scene, list: ListId, begun: impl FnOnce()) -> anyhow::Result<Sent> {
+    let campaign = launch(scene, list).await?;
+    wait(store, campaign, |state| state != CampaignState::Queuing && state != CampaignState::Queued).await?;
+    let began = Instant::now();
+    begun();
+    wait(store, campaign, |state| state == CampaignState::Done).await?;
+    let took = began.elapsed();
+    let overview = scene.workspace.overview(campaign).await?;
+    let dealt_with = overview.counts.values().sum();
+    let accepted = overview.counts.get(&tidings_domain::DeliveryState::Accepted).copied().unwrap_or(0);
+    Ok(Sent { campaign, dealt_with, accepted, took })
+}
+
+/// A letter of two kilobytes to the list.
+pub async fn launch(scene: &scene::Scene, list: ListId) -> anyhow::Result<CampaignId> {
     let details = CampaignDetails {
         name: "Bench".to_owned(),
         from_name: "Bench".to_owned(),
@@ -183,15 +199,7 @@ async fn send(store: &Store, scene: &scene::Scene, list: ListId, begun: impl FnO
     let plan = scene::CampaignPlan { details, html: html(2_000), track: false };
     let campaign = scene::draft(&scene.workspace, list, plan).await?;
     scene::launch(scene, campaign, "Bench").await?;
-    wait(store, campaign, |state| state != CampaignState::Queuing && state != CampaignState::Queued).await?;
-    let began = Instant::now();
-    begun();
-    wait(store, campaign, |state| state == CampaignState::Done).await?;
-    let took = began.elapsed();
-    let overview = scene.workspace.overview(campaign).await?;
-    let dealt_with = overview.counts.values().sum();
-    let accepted = overview.counts.get(&tidings_domain::DeliveryState::Accepted).copied().unwrap_or(0);
-    Ok(Sent { campaign, dealt_with, accepted, took })
+    Ok(campaign)
 }
 
 async fn wait(store: &Store, campaign: CampaignId, until: impl Fn(CampaignState) -> bool) -> anyhow::Result<()> {

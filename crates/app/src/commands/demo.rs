@@ -15,7 +15,7 @@ use tidings_worker::import::{FileImport, start_from_file};
 use tidings_worker::now;
 
 use super::serve::stop_signal;
-use crate::comparison::{Comparison, Strictness};
+use crate::comparison::Comparison;
 use crate::config::Config;
 use crate::runtime::Running;
 use crate::{sandbox_world, scene, telemetry};
@@ -80,7 +80,7 @@ async fn play(
     let overview = scene.workspace.overview(campaign).await?;
     print_ledger(&overview);
     let copies = world.recorder().accepted_by_recipient();
-    let found = Comparison::of(&scene.workspace, campaign, copies, Strictness::AsExpected).await?;
+    let found = Comparison::of(&scene.workspace, campaign, copies).await?;
     Ok(found.report())
 }
 

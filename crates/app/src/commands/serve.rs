@@ -30,6 +30,9 @@ pub struct ServeArguments {
     /// Send to `tidings sandbox` started for an audience of this size: its providers, and seconds for hours.
     #[arg(long, value_name = "SUBSCRIBERS")]
     sandbox_audience: Option<u64>,
+    /// Messages a second to each of its providers: the crash harness wants campaigns that last.
+    #[arg(long, hide = true, requires = "sandbox_audience")]
+    sandbox_pace: Option<u32>,
 }
 
 fn lane(word: &str) -> Result<Lane, String> {
@@ -41,7 +44,7 @@ pub async fn run(arguments: ServeArguments, mut config: Config, role: ProcessRol
     arguments.overrule(&mut config)?;
     let telemetry = telemetry::start(&config, role)?;
     let tuning = match arguments.sandbox_audience {
-        Some(subscribers) => sandbox_world::tuning(WorldOptions::for_audience(subscribers).throttle_per_second)?,
+        Some(subscribers) => arguments.for_sandbox(subscribers)?,
         None => Tuning::world()?,
     };
     let running = Running::start(&config, tuning, role).await?;
@@ -69,6 +72,14 @@ pub async fn run(arguments: ServeArguments, mut config: Config, role: ProcessRol
 }
 
 impl ServeArguments {
+    fn for_sandbox(&self, subscribers: u64) -> anyhow::Result<Tuning> {
+        let throttled = WorldOptions::for_audience(subscribers).throttle_per_second;
+        match self.sandbox_pace {
+            Some(pace) => sandbox_world::tuning_at(throttled, f64::from(pace)),
+            None => sandbox_world::tuning(throttled),
+        }
+    }
+
     /// What stands on the command line wins.
     fn overrule(&self, config: &mut Config) -> anyhow::Result<()> {
         if let Some(connections) = self.concurrency {

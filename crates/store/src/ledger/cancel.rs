@@ -48,6 +48,18 @@ impl Store {
         .await
     }
 
+    /// Cancelled campaigns that still have attempts in flight, at most `limit`.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn cancelled_in_flight(&self, limit: i64) -> StoreResult<Vec<CampaignId>> {
+        self.read(move |conn| {
+            let found: Vec<i64> = on!(conn, |c| Fixed::<CancelledInFlight>::new([Bind::Int(limit)]).load(c))?;
+            Ok(found.into_iter().map(CampaignId).collect())
+        })
+        .await
+    }
+
     /// Cancels up to `limit` pending, queued and deferred rows of a cancelled campaign and says how many; 0: none is left.
     /// Rows in flight finish by themselves.
     ///
@@ -75,12 +87,14 @@ impl Store {
 }
 
 macro_rules! cancelled_text {
-    ($months:literal, $month:literal) => {
+    ($states:literal, $months:literal, $month:literal) => {
         concat!(
             "SELECT c.id FROM campaigns c ",
             $months,
             " WHERE c.state = 'cancelled' AND EXISTS (SELECT 1 FROM deliveries d \
-             WHERE d.campaign_id = c.id AND d.state IN (0, 1, 3) AND d.state < 10 AND d.kind = 0",
+             WHERE d.campaign_id = c.id AND d.state IN ",
+            $states,
+            " AND d.state < 10 AND d.kind = 0",
             $month,
             ") ORDER BY c.id LIMIT ?"
         )
@@ -88,8 +102,13 @@ macro_rules! cancelled_text {
 }
 
 fixed_sql!(CancelledWithRows -> BigInt,
-    lite: cancelled_text!("", ""),
-    pg: cancelled_text!("LEFT JOIN fanouts f ON f.campaign_id = c.id",
+    lite: cancelled_text!("(0, 1, 3)", "", ""),
+    pg: cancelled_text!("(0, 1, 3)", "LEFT JOIN fanouts f ON f.campaign_id = c.id",
+        " AND d.id >= COALESCE(f.ledger_month, 0) << 40 AND d.id < (COALESCE(f.ledger_month, 0) + 1) << 40"));
+
+fixed_sql!(CancelledInFlight -> BigInt,
+    lite: cancelled_text!("(2)", "", ""),
+    pg: cancelled_text!("(2)", "LEFT JOIN fanouts f ON f.campaign_id = c.id",
         " AND d.id >= COALESCE(f.ledger_month, 0) << 40 AND d.id < (COALESCE(f.ledger_month, 0) + 1) << 40"));
 
 fixed_sql!(CancelRows -> (BigInt, Nullable<BigInt>),

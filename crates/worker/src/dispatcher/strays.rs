@@ -15,6 +15,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const BARE_FOR: Duration = Duration::from_secs(20);
 /// Rows found in one look.
 const STRAYS_AT_ONCE: i64 = 10_000;
+/// Cancelled campaigns looked at in one look.
+const CANCELLED_CAMPAIGNS: i64 = 20;
 
 pub struct Strays {
     store: Store,
@@ -46,16 +48,21 @@ impl Strays {
         let seen = self.queue.snapshot().await;
         let holds =
             |id: CampaignId| seen.campaigns.iter().any(|c| c.campaign == id.0 && c.ready + c.delayed + c.leased > 0);
-        self.bare.retain(|id, _| campaigns.iter().any(|c| c.id == *id) && !holds(*id));
+        let active: Vec<CampaignId> = campaigns.iter().map(|c| c.id).collect();
+        // What is in flight of a cancelled campaign finishes, unless its process is gone.
+        let cancelled = self.store.cancelled_in_flight(CANCELLED_CAMPAIGNS).await?;
+        self.bare.retain(|id, _| (active.contains(id) || cancelled.contains(id)) && !holds(*id));
         let mut found = Vec::new();
-        for campaign in campaigns.iter().filter(|c| !holds(c.id)) {
-            let (since, at) = *self.bare.entry(campaign.id).or_insert_with(|| (Instant::now(), now()));
+        for id in active.iter().chain(&cancelled).copied().filter(|id| !holds(*id)) {
+            let (since, at) = *self.bare.entry(id).or_insert_with(|| (Instant::now(), now()));
             if since.elapsed() < BARE_FOR {
                 continue;
             }
-            found.extend(self.store.stranded(campaign.id, at, STRAYS_AT_ONCE).await?);
-            self.store.lose_sight(Some(campaign.id), at, now()).await?;
-            self.bare.remove(&campaign.id);
+            if active.contains(&id) {
+                found.extend(self.store.stranded(id, at, STRAYS_AT_ONCE).await?);
+            }
+            self.store.lose_sight(Some(id), at, now()).await?;
+            self.bare.remove(&id);
         }
         if !found.is_empty() {
             tracing::warn!(jobs = found.len(), "the queue had lost jobs; the ledger had not");
