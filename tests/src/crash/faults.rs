@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use rand::Rng;
 use rand::rngs::StdRng;
 use tidings_testing::{COMMIT, FaultProxy, Then};
+use tokio::net::TcpStream;
 use tokio::task::block_in_place;
+use tokio::time::timeout;
 
 use super::fleet::Fleet;
 use super::ground::{Apart, Ground, Servers};
@@ -13,6 +16,8 @@ use super::schedule::{BAD_NETWORK_FOR, DISK_FULL_FOR, Event, FROZEN_FOR, Server}
 use crate::binary::command;
 
 const DELAY: Duration = Duration::from_millis(120);
+/// A process that may not run says so within this.
+const REFUSED_WITHIN: Duration = Duration::from_secs(30);
 /// The queue's functions whose replies may be lost.
 const FUNCTIONS: &[&str] = &["_push\r\n", "_claim\r\n", "_more\r\n", "_settle\r\n", "_close\r\n"];
 
@@ -54,7 +59,7 @@ impl Faults {
                 return Ok(format!("froze {role} {number}"));
             }
             Event::DiskFull => return Ok(self.fill_disk(ground)),
-            Event::Double => return double_start(ground).await,
+            Event::Double => return double_start(ground, fleet).await,
             _ => {}
         }
         let Servers::Apart(apart) = &mut ground.servers else { return Ok("nothing".to_owned()) };
@@ -158,9 +163,15 @@ fn any_of(random: &mut StdRng, numbers: &[usize]) -> usize {
 }
 
 /// Two processes on one SQLite file would each call the other's messages in flight leftovers of a crash.
-async fn double_start(ground: &Ground) -> anyhow::Result<String> {
+async fn double_start(ground: &Ground, fleet: &Fleet) -> anyhow::Result<String> {
+    for address in fleet.pages() {
+        if TcpStream::connect(address).await.is_err() {
+            return Ok("no process runs that a second one could disturb".to_owned());
+        }
+    }
     let second = command().arg("serve").envs(ground.environment()).env("TIDINGS_LISTEN", "127.0.0.1:0").output();
-    let said = String::from_utf8_lossy(&second.await?.stderr).into_owned();
+    let second = timeout(REFUSED_WITHIN, second).await.context("a second process was not refused")??;
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
     anyhow::ensure!(said.contains("another Tidings process"), "a second process was not refused: {said}");
     Ok("a second process was refused".to_owned())
 }

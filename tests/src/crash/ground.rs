@@ -1,6 +1,7 @@
 //! The servers under the product, all of them real and the harness's own: PostgreSQL on a small disk, two Redis, proxies with faults before
 //! both, and a sandbox that takes the mail. Or only a small disk, for SQLite.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -147,8 +148,12 @@ impl Ground {
 
 fn sqlite(file: &str, sql: &str) -> anyhow::Result<Vec<String>> {
     let mut shell = Command::new("sqlite3");
-    let asked = shell.args(["-batch", "-bail", "-cmd", ".timeout 10000", file, sql]).output();
-    let asked = asked.context("sqlite3 is needed: apt-get install sqlite3")?;
+    shell.args(["-batch", "-bail", "-cmd", ".timeout 10000", file]);
+    shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut shell = shell.spawn().context("sqlite3 is needed: apt-get install sqlite3")?;
+    // Not as an argument: one that begins with a comment would be an option to it.
+    shell.stdin.take().context("its input")?.write_all(sql.as_bytes()).context("asking sqlite3")?;
+    let asked = shell.wait_with_output().context("sqlite3")?;
     if !asked.status.success() {
         bail!("{}", String::from_utf8_lossy(&asked.stderr));
     }
