@@ -81,7 +81,6 @@ pub fn campaign() -> scene::CampaignPlan {
         name: "Autumn letter".to_owned(),
         from_name: "Tidings demo".to_owned(),
         from_email: sender().from_email.to_owned(),
-        reply_to: String::new(),
         subject: "{{ first_name | default(\"Hello\") }}, the autumn letter is here".to_owned(),
         preview_text: "What we made for you in {{ city | default(\"your town\") }}".to_owned(),
         ..CampaignDetails::default()
@@ -112,17 +111,7 @@ pub fn sender() -> scene::Sender<'static> {
 }
 
 pub fn direct_route() -> NewRoute {
-    NewRoute {
-        kind: RouteKind::Direct,
-        host: String::new(),
-        port: 25,
-        tls: RouteTls::Opportunistic,
-        username: String::new(),
-        password_sealed: None,
-        ehlo_name: String::new(),
-        max_connections: 0,
-        max_per_second: 0,
-    }
+    NewRoute::direct()
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ mod smtp;
 mod sts;
 
 pub use dns::{
-    DnsFailure, HostTlsa, MailHosts, MxHost, Resolver, ResolverOptions, SpfAnswer, Texts, TlsaMatching, TlsaRecord,
-    TlsaSelector, TlsaUsage, is_public,
+    DnsFailure, HostTlsa, MailHosts, MxHost, Resolver, ResolverOptions, ReverseNames, SpfAnswer, Texts, TlsaMatching,
+    TlsaRecord, TlsaSelector, TlsaUsage, is_public,
 };
 pub use smtp::{
     Connection, Credentials, Dane, Envelope, Failure, Offer, Parsed, Session, Target, Timeouts, TlsClients, TlsError,

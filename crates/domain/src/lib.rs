@@ -6,16 +6,19 @@ mod address_pattern;
 mod attempt;
 mod audience;
 mod bounce_rules;
+mod breaker;
 mod campaign;
 mod content_windows;
 mod deadline;
 mod delivery;
+mod destination;
 mod held;
 mod import;
 mod lane;
 mod member;
 mod merge_tag;
 mod pace;
+mod pool;
 mod process;
 mod provider;
 mod provider_table;
@@ -33,6 +36,7 @@ mod time;
 mod transport;
 mod unsent;
 mod verdict;
+mod warm_up;
 mod windows;
 mod word;
 
@@ -41,6 +45,7 @@ pub use address_pattern::{AddressPattern, MAX_WILDCARDS, PatternError};
 pub use attempt::{Attempt, Outcome, Peer, Phase, Problem};
 pub use audience::Audience;
 pub use bounce_rules::{BounceAction, BounceLimits, BounceRules, ReportEffect};
+pub use breaker::{Breaker, BreakerState, FIRST_BACK_OFF, LONGEST_BACK_OFF, PROBE_TIME, RouteFault};
 pub use campaign::{CampaignState, CampaignTransition};
 pub use content_windows::{
     CONTENT_REFUSALS_PERCENT, CONTENT_WINDOW_MESSAGES, ContentAlarm, ContentSums, ContentWindows,
@@ -48,12 +53,14 @@ pub use content_windows::{
 };
 pub use deadline::Deadline;
 pub use delivery::{DeliveryKind, DeliveryState, SkipReason};
+pub use destination::Destination;
 pub use held::{HELD_MS, held_until_released, hold};
 pub use import::{ColumnTarget, ImportState, ImportTransition, RejectKind};
 pub use lane::Lane;
 pub use member::{Role, Theme};
 pub use merge_tag::{MAX_MERGE_TAG_OCTETS, merge_tag};
 pub use pace::PaceAct;
+pub use pool::{PoolShare, pick_route};
 pub use process::ProcessRole;
 pub use provider::provider_label;
 pub use provider_table::{
@@ -77,5 +84,6 @@ pub use time::UnixMs;
 pub use transport::{Protection, TlsDemand, TlsPolicyType, TlsResult, TlsUse, TlsVersion};
 pub use unsent::{Unsent, UnsentAct};
 pub use verdict::{BounceClass, Consequence, Knob, PaceKey, Verdict};
+pub use warm_up::{DayFigures, GROWTH_PERCENT, MOST_A_DAY, StaysOnDay, WarmUpDay, WarmUpPlan};
 pub use windows::{Alarm, Sums, WINDOW_MESSAGES, Windows};
 pub use word::{UnknownWord, Word};

@@ -143,6 +143,8 @@ pub enum Settle {
     RetryIn(Duration),
     /// Not begun, through no fault of the job: back to the front of its list, and its token back to the rate.
     Release,
+    /// Not begun and over: what it stood for went another way. Its token goes back to the rate.
+    Void,
 }
 
 /// Whether the caller still holds the grant.

@@ -120,6 +120,12 @@ impl Queue {
         engine!(self, |e| e.set_route_limits(route, limits), e.set_route_limits(route, limits).await);
     }
 
+    /// This process takes no jobs of these routes from now on, each named as in [`Shard::route`]; another process may. What it
+    /// has claimed it settles as ever.
+    pub fn bar_routes(&self, routes: &[String]) {
+        engine!(self, |e| e.bar_routes(routes), e.bar_routes(routes));
+    }
+
     /// No job of the campaign is claimed from now on. O(1). Holds for jobs pushed later too.
     pub async fn pause_campaign(&self, campaign: i64) {
         engine!(self, |e| e.pause_campaign(campaign), e.tell_campaign("pause", campaign).await);

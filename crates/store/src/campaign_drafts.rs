@@ -7,7 +7,8 @@ use tidings_domain::{CampaignState, Deadline, UnixMs, Word};
 use crate::campaigns::{EXCLUDE, INCLUDE};
 use crate::connection::on;
 use crate::schema::{campaign_events, campaign_lists, campaigns, lists};
-use crate::{AnyConn, Campaign, CampaignId, ListId, StoreResult, Workspace, WorkspaceId};
+use crate::ways::{default_way, is_ours};
+use crate::{AnyConn, Campaign, CampaignId, ListId, StoreResult, Way, Workspace, WorkspaceId};
 
 /// The longest event text that is stored, in characters.
 const MAX_EVENT_CHARS: usize = 500;
@@ -29,6 +30,8 @@ pub struct CampaignDetails {
     pub subject: String,
     pub preview_text: String,
     pub deadline: Deadline,
+    /// `None`: the workspace's, as it is at the launch.
+    pub way: Option<Way>,
 }
 
 /// The two columns of a deadline: hours, and an instant.
@@ -89,7 +92,11 @@ impl Workspace {
         let by = by.to_owned();
         self.write(move |conn, ws| {
             let what = format!("Created as a copy of “{}”", original.head.name);
-            let copy = insert(conn, ws, &copy_of(original), &by, now)?;
+            let mut copy = copy_of(original);
+            // What a launch froze is no choice for the copy.
+            let default = default_way(conn, ws)?;
+            copy.details.way = copy.details.way.filter(|way| default != Some(*way));
+            let copy = insert(conn, ws, &copy, &by, now)?;
             copy_lists(conn, ws, id, copy)?;
             log_event(conn, ws, copy, &by, &what, now)?;
             Ok(copy)
@@ -110,6 +117,7 @@ impl Workspace {
         let by = by.to_owned();
         self.write(move |conn, ws| {
             let (hours, at) = deadline_columns(details.deadline);
+            let way = own_way(conn, ws, details.way)?;
             let changed = (
                 campaigns::deadline_hours.eq(hours),
                 campaigns::deadline_at_ms.eq(at),
@@ -119,6 +127,8 @@ impl Workspace {
                 campaigns::reply_to.eq(&details.reply_to),
                 campaigns::subject.eq(&details.subject),
                 campaigns::preview_text.eq(&details.preview_text),
+                campaigns::route_id.eq(way.and_then(Way::route)),
+                campaigns::pool_id.eq(way.and_then(Way::pool)),
             );
             let saved = diesel::update(campaigns::table)
                 .filter(editable(ws, id, version))
@@ -258,6 +268,14 @@ pub(crate) fn log_event(
     Ok(())
 }
 
+/// A way of somebody else's is none.
+fn own_way(conn: &mut AnyConn, ws: WorkspaceId, way: Option<Way>) -> StoreResult<Option<Way>> {
+    match way {
+        Some(way) if is_ours(conn, ws, way)? => Ok(Some(way)),
+        _ => Ok(None),
+    }
+}
+
 fn copy_of(original: Campaign) -> NewCampaign {
     let Campaign { head, content } = original;
     NewCampaign {
@@ -270,6 +288,7 @@ fn copy_of(original: Campaign) -> NewCampaign {
             preview_text: content.preview_text,
             // An instant was meant for the original.
             deadline: head.deadline_hours.map_or(Deadline::None, |hours| Deadline::Hours(hours.unsigned_abs())),
+            way: Way::of(head.route_id, head.pool_id),
         },
         content: CampaignBody {
             html: content.html,
@@ -284,6 +303,7 @@ fn copy_of(original: Campaign) -> NewCampaign {
 fn insert(conn: &mut AnyConn, ws: WorkspaceId, new: &NewCampaign, by: &str, now: UnixMs) -> StoreResult<CampaignId> {
     let NewCampaign { details, content } = new;
     let (hours, at) = deadline_columns(details.deadline);
+    let way = own_way(conn, ws, details.way)?;
     let id = diesel::insert_into(campaigns::table)
         .values((
             (
@@ -296,6 +316,8 @@ fn insert(conn: &mut AnyConn, ws: WorkspaceId, new: &NewCampaign, by: &str, now:
                 campaigns::preview_text.eq(&details.preview_text),
                 campaigns::deadline_hours.eq(hours),
                 campaigns::deadline_at_ms.eq(at),
+                campaigns::route_id.eq(way.and_then(Way::route)),
+                campaigns::pool_id.eq(way.and_then(Way::pool)),
             ),
             (
                 campaigns::html.eq(&content.html),

@@ -10,11 +10,11 @@ use tidings_domain::DeliveryState;
 use crate::campaigns::head;
 use crate::ledger::months::in_month_of;
 use crate::schema::{
-    campaign_events, campaign_lists, campaign_responses, deliveries, delivery_counts, fanouts, provider_replies,
+    campaign_events, campaign_lists, campaign_responses, deliveries, delivery_counts, fanouts, pools, provider_replies,
     providers, reply_groups, routes, workers,
 };
 use crate::words::Code;
-use crate::{AnyConn, CampaignHead, CampaignId, CampaignList, ProviderId, StoreResult, Workspace, WorkspaceId};
+use crate::{AnyConn, CampaignHead, CampaignId, CampaignList, ProviderId, StoreResult, Way, Workspace, WorkspaceId};
 
 /// The largest providers are shown one by one; the rest as one row.
 const PROVIDER_ROWS: i64 = 12;
@@ -281,8 +281,14 @@ fn lists(conn: &mut AnyConn, ws: WorkspaceId, id: CampaignId) -> StoreResult<Vec
 }
 
 fn route(conn: &mut AnyConn, head: &CampaignHead) -> StoreResult<Option<String>> {
-    let Some(id) = head.route_id else { return Ok(None) };
-    Ok(routes::table.filter(routes::id.eq(id.0)).select(routes::name).first(conn).optional()?)
+    Ok(match Way::of(head.route_id, head.pool_id) {
+        None => None,
+        Some(Way::Route(id)) => routes::table.find(id).select(routes::name).first(conn).optional()?,
+        Some(Way::Pool(id)) => {
+            let name: Option<String> = pools::table.find(id).select(pools::name).first(conn).optional()?;
+            name.map(|name| format!("the pool {name}"))
+        }
+    })
 }
 
 fn duplicates(conn: &mut AnyConn, id: CampaignId) -> StoreResult<i64> {

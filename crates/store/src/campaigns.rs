@@ -10,7 +10,7 @@ use tidings_domain::{CampaignState, Deadline, DeliveryState, UnixMs, Word};
 
 use crate::schema::{attempts, campaign_lists, campaigns, deliveries, delivery_counts};
 use crate::words::{Code, Db};
-use crate::{AnyConn, CampaignId, ListId, RevisionId, RouteId, StoreResult, Workspace, WorkspaceId};
+use crate::{AnyConn, CampaignId, ListId, PoolId, RevisionId, RouteId, StoreResult, Workspace, WorkspaceId};
 
 /// A campaign without its content: what lists, badges and the overview need.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -29,7 +29,9 @@ pub struct CampaignHead {
     /// Why it needs attention, in words; empty when all is well.
     pub attention: String,
     pub revision_id: Option<RevisionId>,
+    /// Of the two that it leaves by, at most one; neither in a draft that takes the workspace's.
     pub route_id: Option<RouteId>,
+    pub pool_id: Option<PoolId>,
     pub audience_total: Option<i64>,
     pub version: i64,
     pub created_by: String,

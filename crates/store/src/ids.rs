@@ -28,6 +28,7 @@ ids! {
     SuppressionId,
     SuppressionImportId,
     RouteId,
+    PoolId,
     CampaignId,
     RevisionId,
     DeliveryId,

@@ -19,6 +19,8 @@ diesel::table! {
         give_up_transactional_hours -> Integer,
         give_up_automation_hours -> Integer,
         give_up_bulk_hours -> Integer,
+        route_id -> Nullable<BigInt>,
+        pool_id -> Nullable<BigInt>,
     }
 }
 
@@ -271,6 +273,93 @@ diesel::table! {
         max_per_second -> Integer,
         created_at_ms -> BigInt,
         updated_at_ms -> BigInt,
+        enabled -> Bool,
+        source_v4 -> Text,
+        source_v6 -> Text,
+        ehlo_name_v6 -> Text,
+        max_per_minute -> Integer,
+        max_per_hour -> Integer,
+        max_per_day -> Integer,
+        warm_up_start -> Integer,
+        warm_up_growth -> Integer,
+        warm_up_full -> Integer,
+    }
+}
+
+diesel::table! {
+    breakers (route_id) {
+        route_id -> BigInt,
+        workspace_id -> BigInt,
+        failures -> Integer,
+        failed_at_ms -> Nullable<BigInt>,
+        providers -> Text,
+        opened_at_ms -> Nullable<BigInt>,
+        probe_at_ms -> Nullable<BigInt>,
+        probing_until_ms -> Nullable<BigInt>,
+        probes -> Integer,
+        why -> Text,
+    }
+}
+
+diesel::table! {
+    route_workers (worker_id, route_id) {
+        worker_id -> Text,
+        route_id -> BigInt,
+        problem -> Text,
+    }
+}
+
+diesel::table! {
+    route_checks (route_id) {
+        route_id -> BigInt,
+        workspace_id -> BigInt,
+        asked_at_ms -> BigInt,
+        taken_by -> Text,
+        taken_at_ms -> Nullable<BigInt>,
+        done_at_ms -> Nullable<BigInt>,
+        good -> Bool,
+        words -> Text,
+    }
+}
+
+diesel::table! {
+    pools (id) {
+        id -> BigInt,
+        workspace_id -> BigInt,
+        name -> Text,
+        created_at_ms -> BigInt,
+        updated_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    pool_routes (pool_id, route_id) {
+        pool_id -> BigInt,
+        route_id -> BigInt,
+        workspace_id -> BigInt,
+        weight -> Integer,
+    }
+}
+
+diesel::table! {
+    warm_ups (route_id, provider_id) {
+        route_id -> BigInt,
+        provider_id -> BigInt,
+        workspace_id -> BigInt,
+        day -> Integer,
+        date -> BigInt,
+        stays -> Text,
+    }
+}
+
+diesel::table! {
+    route_counts (route_id, provider_id, date, outcome) {
+        route_id -> BigInt,
+        provider_id -> BigInt,
+        date -> BigInt,
+        outcome -> Text,
+        workspace_id -> BigInt,
+        n -> BigInt,
     }
 }
 
@@ -308,6 +397,7 @@ diesel::table! {
         cancelled_at_ms -> Nullable<BigInt>,
         deadline_hours -> Nullable<Integer>,
         deadline_at_ms -> Nullable<BigInt>,
+        pool_id -> Nullable<BigInt>,
     }
 }
 
@@ -824,6 +914,7 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(
     attempts,
+    breakers,
     campaign_events,
     campaign_lists,
     campaign_responses,
@@ -843,12 +934,17 @@ diesel::allow_tables_to_appear_in_same_query!(
     lists,
     members,
     one_time_tokens,
+    pool_routes,
+    pools,
     provider_replies,
     providers,
     recipient_domains,
     reply_groups,
     reports,
     revisions,
+    route_checks,
+    route_counts,
+    route_workers,
     routes,
     sending_domains,
     sessions,
@@ -860,6 +956,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     suppression_specials,
     suppressions,
     users,
+    warm_ups,
     workers,
     workspaces,
 );

@@ -136,9 +136,8 @@ async fn an_organisation_has_one_route_and_keeps_its_password() {
             tls: RouteTls::StartTls,
             username: text("u"),
             password_sealed: password.map(str::to_owned),
-            ehlo_name: String::new(),
-            max_connections: 0,
             max_per_second: 5,
+            ..NewRoute::direct()
         };
         assert!(data.route().await.expect("reads").is_none());
         let first = data.save_route(route("a.example", Some("sealed")), NOW).await.expect("writes");

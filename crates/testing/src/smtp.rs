@@ -1,5 +1,5 @@
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +49,10 @@ pub struct Received {
     pub data: Vec<u8>,
     /// Whether the dot got a 250.
     pub accepted: bool,
+    /// Whom it came from.
+    pub client: Option<IpAddr>,
+    /// What that client called itself.
+    pub hello: String,
 }
 
 /// A scripted SMTP server. Without a word to the contrary it is a polite one that accepts everything.
@@ -154,6 +158,12 @@ impl SmtpServer {
         self.shared.record().messages.clone()
     }
 
+    /// Each RCPT, whatever came of it: whom it came from, and its argument.
+    #[must_use]
+    pub fn recipients(&self) -> Vec<(Option<IpAddr>, String)> {
+        self.shared.record().recipients.clone()
+    }
+
     /// All octets that clients sent, TLS taken off, connection after connection as they came.
     #[must_use]
     pub fn transcript(&self) -> Vec<u8> {
@@ -195,6 +205,7 @@ pub(crate) struct Record {
     pub messages: Vec<Received>,
     pub transcript: Vec<u8>,
     pub commands: Vec<String>,
+    pub recipients: Vec<(Option<IpAddr>, String)>,
     pub connections: usize,
     pub turns: usize,
 }

@@ -1,5 +1,6 @@
 use std::future::pending;
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -15,7 +16,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 /// One connection from accept to close.
 pub(crate) async fn serve(tcp: TcpStream, shared: &Shared) {
-    let mut session = Session::new(Box::new(tcp), shared);
+    let client = tcp.peer_addr().ok().map(|addr| addr.ip());
+    let mut session = Session { client, ..Session::new(Box::new(tcp), shared) };
     // How a connection ends is what a test looks at from its own side.
     let _ = session.run().await;
 }
@@ -28,6 +30,8 @@ struct Session<'a> {
     rcpt_to: Option<String>,
     /// The server was the last to speak.
     has_spoken: bool,
+    client: Option<IpAddr>,
+    hello: String,
 }
 
 /// Whether the session goes on.
@@ -39,7 +43,16 @@ enum Next {
 
 impl<'a> Session<'a> {
     fn new(wire: Box<dyn Wire>, shared: &'a Shared) -> Self {
-        Self { wire, shared, inbox: Vec::new(), mail_from: None, rcpt_to: None, has_spoken: false }
+        Self {
+            wire,
+            shared,
+            inbox: Vec::new(),
+            mail_from: None,
+            rcpt_to: None,
+            has_spoken: false,
+            client: None,
+            hello: String::new(),
+        }
     }
 
     async fn run(&mut self) -> io::Result<()> {
@@ -62,6 +75,7 @@ impl<'a> Session<'a> {
         let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
         match verb.as_str() {
             "EHLO" => {
+                self.hello = line.split_once(' ').map_or_else(String::new, |(_, name)| name.trim().to_owned());
                 let offered = self.hello();
                 self.follow("EHLO", &offered).await
             }
@@ -73,6 +87,7 @@ impl<'a> Session<'a> {
             }
             "RCPT" => {
                 self.rcpt_to = Some(argument(line));
+                self.shared.record().recipients.push((self.client, argument(line)));
                 self.positive_or("RCPT", |s| s.rcpt_to = None).await
             }
             "DATA" => self.data().await,
@@ -157,6 +172,8 @@ impl<'a> Session<'a> {
             rcpt_to: rcpt_to.unwrap_or_default(),
             data,
             accepted,
+            client: self.client,
+            hello: self.hello.clone(),
         });
         self.perform(act).await
     }

@@ -15,6 +15,7 @@ mod looping;
 mod mailboxes;
 mod metrics;
 mod postmaster;
+mod routes;
 mod sender;
 mod sweeper;
 

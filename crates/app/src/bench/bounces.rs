@@ -74,11 +74,9 @@ async fn prepare(
         host: arguments.receiver.ip().to_string(),
         port: arguments.receiver.port(),
         tls: RouteTls::None,
-        username: String::new(),
-        password_sealed: None,
         ehlo_name: "localhost".to_owned(),
         max_connections: 4,
-        max_per_second: 0,
+        ..NewRoute::direct()
     };
     let sender = scene::Sender {
         organisation: "Bench",
@@ -111,7 +109,6 @@ async fn prepare(
         name: "Bench".to_owned(),
         from_name: "Bench".to_owned(),
         from_email: "bench@sender.example".to_owned(),
-        reply_to: String::new(),
         subject: "Do you hear me?".to_owned(),
         ..CampaignDetails::default()
     };

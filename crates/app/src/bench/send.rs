@@ -238,11 +238,9 @@ impl Bench {
             host: peer.ip().to_string(),
             port: peer.port(),
             tls: if arguments.tls { RouteTls::Opportunistic } else { RouteTls::None },
-            username: String::new(),
-            password_sealed: None,
             ehlo_name: "bench.example".to_owned(),
             max_connections: i32::from(arguments.connections),
-            max_per_second: 0,
+            ..NewRoute::direct()
         };
         let sender = scene::Sender {
             organisation: "Bench",
@@ -382,7 +380,6 @@ fn details() -> CampaignDetails {
         name: "Bench".to_owned(),
         from_name: "Bench".to_owned(),
         from_email: "bench@sender.example".to_owned(),
-        reply_to: String::new(),
         subject: "News for {{ first_name | default(\"you\") }}".to_owned(),
         preview_text: "A message of ten kilobytes".to_owned(),
         ..CampaignDetails::default()

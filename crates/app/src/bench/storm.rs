@@ -127,11 +127,10 @@ pub async fn prepare(
         host: sink.address.ip().to_string(),
         port: sink.address.port(),
         tls: RouteTls::None,
-        username: String::new(),
-        password_sealed: None,
         ehlo_name: "bench.example".to_owned(),
         max_connections: 32,
         max_per_second: per_second,
+        ..NewRoute::direct()
     };
     let sender = scene::Sender {
         organisation: "Bench",
@@ -192,7 +191,6 @@ pub async fn launch(scene: &scene::Scene, list: ListId) -> anyhow::Result<Campai
         name: "Bench".to_owned(),
         from_name: "Bench".to_owned(),
         from_email: "bench@sender.example".to_owned(),
-        reply_to: String::new(),
         subject: "News".to_owned(),
         ..CampaignDetails::default()
     };

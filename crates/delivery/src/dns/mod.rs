@@ -7,6 +7,7 @@ mod own;
 mod public;
 mod records;
 mod resolver;
+mod reverse;
 mod texts;
 mod tlsa;
 
@@ -16,5 +17,6 @@ pub use options::ResolverOptions;
 pub use public::is_public;
 pub use records::SpfAnswer;
 pub use resolver::Resolver;
+pub use reverse::ReverseNames;
 pub use texts::Texts;
 pub use tlsa::{HostTlsa, TlsaMatching, TlsaRecord, TlsaSelector, TlsaUsage};

@@ -50,6 +50,10 @@ impl State {
             }
             *looks -= 1;
             let id = LineId { budget, lane };
+            if self.is_barred(budget) {
+                self.unlist(id);
+                continue;
+            }
             let mut stop = None;
             if self.has_turn(id, now, looks) {
                 match self.gate(id, now) {

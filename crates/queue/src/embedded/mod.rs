@@ -149,6 +149,10 @@ impl Embedded {
         self.0.with(|state, now| state.set_limits(shard, limits, now));
     }
 
+    pub fn bar_routes(&self, routes: &[String]) {
+        self.0.with(|state, _| state.bar_routes(routes));
+    }
+
     pub fn set_route_limits(&self, route: &str, limits: Limits) {
         self.0.with(|state, now| state.set_route_limits(route, limits, now));
     }

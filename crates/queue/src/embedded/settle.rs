@@ -36,7 +36,7 @@ impl State {
         if self.extend(grant, now) == LeaseState::Lost {
             return LeaseState::Lost;
         }
-        let mut released = Vec::new();
+        let (mut released, mut void) = (Vec::new(), Vec::new());
         let mut line = None;
         for (job, how) in settled {
             let Some((id, claimed)) = self.take_claimed(grant.id, *job) else { continue };
@@ -49,13 +49,20 @@ impl State {
                     self.tidy_campaign(claimed.slot);
                 }
                 Settle::Release => released.push(claimed),
+                Settle::Void => {
+                    self.on_stream(id.budget, claimed.slot, now, |stream| stream.refund(now, &[claimed.minute]));
+                    self.unlease(id, claimed.slot);
+                    self.tidy_campaign(claimed.slot);
+                    void.push(claimed.minute);
+                }
             }
         }
         if let Some(id) = line {
             self.set_line_alarm(id);
             self.release(id, &released, now);
+            self.give_back(id, &void, now);
             if let Some(lease) = self.leases.get_mut(&grant.id) {
-                lease.messages = lease.messages.saturating_sub(released.len() as u32);
+                lease.messages = lease.messages.saturating_sub((released.len() + void.len()) as u32);
             }
         }
         LeaseState::Held
@@ -98,8 +105,15 @@ impl State {
             self.put_back(id, *claimed);
         }
         let charged: Vec<Minute> = released.iter().map(|c| c.minute).collect();
-        self.on_allowances(id.budget, |a| a.refund(now, &charged));
-        self.room_again(id.budget, now);
+        self.give_back(id, &charged, now);
+    }
+
+    /// The tokens of messages that were not begun, by the minutes in which they were charged.
+    fn give_back(&mut self, id: LineId, charged: &[Minute], now: Nanos) {
+        if !charged.is_empty() {
+            self.on_allowances(id.budget, |a| a.refund(now, charged));
+            self.room_again(id.budget, now);
+        }
     }
 
     /// A destination and its route may have room: looks at what waits for them.

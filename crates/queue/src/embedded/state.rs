@@ -1,5 +1,5 @@
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +59,8 @@ pub struct State {
     pub leases: NumberMap<u64, Lease>,
     pub recovering: NumberMap<u64, Recovering>,
     pub last_fence: u64,
+    /// Routes that this process takes no jobs of.
+    pub barred: HashSet<String>,
     pub chores: VecDeque<Chore>,
     /// Memory to be freed outside the lock.
     pub garbage: Vec<Pile>,
@@ -91,6 +93,7 @@ impl State {
             leases: NumberMap::default(),
             recovering: NumberMap::default(),
             last_fence: 0,
+            barred: HashSet::new(),
             chores: VecDeque::new(),
             garbage: Vec::new(),
             told_to_close: 0,
@@ -185,6 +188,20 @@ impl State {
         line.listed = true;
         self.listed[usize::from(id.lane)].push_back(id.budget);
         self.newly_listed[usize::from(id.lane)] += 1;
+    }
+
+    pub fn is_barred(&self, budget: u32) -> bool {
+        !self.barred.is_empty() && self.barred.contains(route_of(&self.budgets[budget as usize].name))
+    }
+
+    pub fn bar_routes(&mut self, routes: &[String]) {
+        let before = std::mem::replace(&mut self.barred, routes.iter().cloned().collect());
+        for budget in 0..self.budgets.len() as u32 {
+            let was_barred = before.contains(route_of(&self.budgets[budget as usize].name));
+            if was_barred && !self.is_barred(budget) {
+                self.list_all(budget);
+            }
+        }
     }
 
     /// A limit of the destination has ended or moved: looks at its lanes again.

@@ -91,6 +91,7 @@ impl Redis {
         let max = max_jobs.clamp(1, MAX_JOBS_PER_CLAIM).to_string();
         let mut args = vec![grant.fence.to_string(), max];
         args.extend(shared.waiting_by_lane());
+        args.push(shared.barred());
         let call = Call { partition, function: "more", args, once: true };
         let Ok((_, reply)) = shared.call(&call, Patience::Until(Instant::now() + SHORT_PATIENCE)).await else {
             return More::Close(CloseReason::QueueAway);
@@ -117,7 +118,7 @@ impl Shared {
     async fn claim_in(self: &Arc<Self>, partition: usize, who: &Who, first: bool) -> Result<Claimed, GaveUp> {
         let max = who.max_jobs.clamp(1, MAX_JOBS_PER_CLAIM).to_string();
         let lanes = who.lanes.iter().map(|lane| lane.to_string()).collect();
-        let args = vec![who.worker.clone(), lanes, max, String::from(if first { "1" } else { "0" })];
+        let args = vec![who.worker.clone(), lanes, max, String::from(if first { "1" } else { "0" }), self.barred()];
         let call = Call { partition, function: "claim", args, once: true };
         let lent = self.channels.lend();
         let patience = Patience::Until(who.deadline.min(Instant::now() + CLAIM_PATIENCE));

@@ -31,8 +31,8 @@ mod trouble;
 mod wire;
 mod words;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -100,6 +100,7 @@ impl Redis {
                 args.push(match how {
                     Settle::Done => "done".into(),
                     Settle::Release => "release".into(),
+                    Settle::Void => "void".into(),
                     Settle::RetryIn(delay) => micros(*delay),
                 });
             }
@@ -148,6 +149,15 @@ impl Redis {
 
     pub async fn set_limits(&self, shard: &Shard, limits: Limits) {
         self.tell_limits("set_limits", &shard.name, limits).await;
+    }
+
+    pub fn bar_routes(&self, routes: &[String]) {
+        let barred = routes.join(",");
+        let mut known = self.shared.barred.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != barred {
+            *known = barred;
+            self.shared.wake(self.shared.waiting.load(SeqCst));
+        }
     }
 
     pub async fn set_route_limits(&self, route: &str, limits: Limits) {

@@ -1,6 +1,7 @@
 //! Opening the queue: everything that would go wrong later is refused here, with what to do about it.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
@@ -113,6 +114,7 @@ impl Redis {
             turn: AtomicUsize::new(0),
             reports: AtomicU64::new(0),
             last_report: tokio::sync::Mutex::default(),
+            barred: Mutex::default(),
         };
         shared.first_words(&door).await?;
         drop(stopped);

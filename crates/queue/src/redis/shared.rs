@@ -32,6 +32,8 @@ pub struct Shared {
     pub waiting_for: [AtomicUsize; 3],
     /// Partitions take turns in being asked first.
     pub turn: AtomicUsize,
+    /// Routes that this process takes no jobs of, separated by commas.
+    pub barred: Mutex<String>,
     /// How many reports were begun.
     pub reports: AtomicU64,
     /// The last one, and its number.
@@ -148,6 +150,10 @@ impl Shared {
             tracing::warn!(%trouble, why, "Redis does not serve; trying again");
         }
         heard.down = Some((since.unwrap_or_else(Instant::now), trouble, why));
+    }
+
+    pub fn barred(&self) -> String {
+        self.barred.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn wake(&self, lines: usize) {

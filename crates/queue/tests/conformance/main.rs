@@ -96,7 +96,7 @@ suite! {
     routes: a_route_limits_all_its_shards, other_routes_go_on, nothing_is_charged_when_a_route_stops,
         shards_of_a_route_take_turns, a_closed_connection_serves_a_line_that_waited, a_lower_lane_of_a_route_goes_first,
         a_released_job_is_refunded_to_the_route, route_limits_can_be_raised_while_workers_wait,
-        an_empty_line_passes_its_turn_on;
+        an_empty_line_passes_its_turn_on, a_barred_route_waits_and_the_others_go_on, a_void_job_is_gone_and_costs_nothing;
     reserve: a_campaign_leaves_tokens_for_the_first_lane, a_campaign_leaves_a_connection,
         a_campaign_leaves_room_in_each_window, the_rate_over_time_is_not_lowered;
     waiting: a_push_wakes_a_waiter, each_waiter_is_woken, who_is_woken_wakes_the_next, a_delayed_job_comes_when_due, a_retry_comes_when_due,

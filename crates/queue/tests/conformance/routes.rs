@@ -152,3 +152,35 @@ pub async fn an_empty_line_passes_its_turn_on(stage: &impl Stage) {
     queue.resume_campaign(3).await;
     assert!(queue.lease("worker", Lanes::ALL, 1, 5 * SECOND).await.is_some());
 }
+
+pub async fn a_barred_route_waits_and_the_others_go_on(stage: &impl Stage) {
+    let queue = on_a_route(stage, Limits::UNLIMITED).await;
+    queue.push(&transactional("a@4"), 1, &jobs(2, 5_000..5_010)).await;
+    queue.push(&bulk("relay:3"), 1, &jobs(2, 6_000..6_010)).await;
+    queue.bar_routes(&["3".to_owned()]);
+    let got = ids(&drain(&queue, 7).await);
+    assert_eq!(by_destination(&got), BTreeMap::from([(5, 10), (6, 10)]));
+    let waiting = queue.lease("worker", Lanes::ALL, 1, 2 * SECOND).await;
+    assert!(waiting.is_none(), "{waiting:?}");
+    queue.bar_routes(&["relay:3".to_owned(), "4".to_owned()]);
+    assert_eq!(drain(&queue, 50).await.len(), 300, "nothing of it was lost");
+    queue.push(&bulk("relay:3"), 1, &jobs(2, 7_000..7_010)).await;
+    assert!(lease(&queue, 1).await.is_none());
+    queue.bar_routes(&[]);
+    assert_eq!(drain(&queue, 50).await.len(), 10);
+}
+
+pub async fn a_void_job_is_gone_and_costs_nothing(stage: &impl Stage) {
+    let queue = stage.unlimited().await;
+    queue.set_limits(&bulk("a@3"), Limits { per_day: 20, ..Limits::UNLIMITED }).await;
+    queue.push(&bulk("a@3"), 1, &jobs(1, 0..40)).await;
+    for _ in 0..2 {
+        let grant = granted(&queue, 10).await;
+        settle_all(&queue, &grant, &grant.jobs, Settle::Void).await;
+        queue.close(grant).await;
+    }
+    let used = status(&queue, "a@3").await.windows[0].used;
+    assert_eq!(used, 0);
+    let got = ids(&drain(&queue, 10).await);
+    assert_eq!(got, (20..38).collect::<Vec<_>>(), "what is not the reserve");
+}

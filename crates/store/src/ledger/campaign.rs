@@ -6,7 +6,7 @@ use super::{SYSTEM_ACTOR, counts, events};
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::{campaigns, fanouts};
 use crate::words::Db;
-use crate::{AnyConn, CampaignId, RevisionId, RouteId, Store, StoreResult, WorkspaceId};
+use crate::{AnyConn, CampaignId, PoolId, RevisionId, RouteId, Store, StoreResult, WorkspaceId};
 
 /// Whether a guarded change took place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,7 @@ pub struct ActiveCampaign {
     pub state: CampaignState,
     pub paused: bool,
     pub route: Option<RouteId>,
+    pub pool: Option<PoolId>,
     pub revision: RevisionId,
     /// The audience is complete.
     pub fanned_out: bool,
@@ -92,8 +93,8 @@ impl Store {
     }
 }
 
-type ActiveRow =
-    (CampaignId, WorkspaceId, Db<CampaignState>, Option<i64>, Option<RouteId>, Option<RevisionId>, bool, Option<i64>);
+type Ways = (Option<RouteId>, Option<PoolId>);
+type ActiveRow = (CampaignId, WorkspaceId, Db<CampaignState>, Option<i64>, Ways, Option<RevisionId>, bool, Option<i64>);
 
 fn load_active(conn: &mut AnyConn) -> StoreResult<Vec<ActiveCampaign>> {
     let rows: Vec<ActiveRow> = campaigns::table
@@ -106,18 +107,19 @@ fn load_active(conn: &mut AnyConn) -> StoreResult<Vec<ActiveCampaign>> {
             campaigns::workspace_id,
             campaigns::state,
             campaigns::paused_at_ms,
-            campaigns::route_id,
+            (campaigns::route_id, campaigns::pool_id),
             campaigns::revision_id,
             fanouts::done,
             campaigns::deadline_at_ms,
         ))
         .load(conn)?;
-    let active = rows.into_iter().filter_map(|(id, workspace, state, paused_at, route, revision, fanned_out, over)| {
-        // A CHECK holds that a launched campaign has its revision.
-        let revision = revision?;
-        let (state, paused, deadline) = (state.0, paused_at.is_some(), over.map(UnixMs));
-        Some(ActiveCampaign { id, workspace, state, paused, route, revision, fanned_out, deadline })
-    });
+    let active =
+        rows.into_iter().filter_map(|(id, workspace, state, paused_at, (route, pool), revision, fanned_out, over)| {
+            // A CHECK holds that a launched campaign has its revision.
+            let revision = revision?;
+            let (state, paused, deadline) = (state.0, paused_at.is_some(), over.map(UnixMs));
+            Some(ActiveCampaign { id, workspace, state, paused, route, pool, revision, fanned_out, deadline })
+        });
     Ok(active.collect())
 }
 

@@ -14,7 +14,7 @@ use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::{campaign_lists, campaigns, fanouts};
 use crate::words::Code;
 use crate::{
-    AnyConn, CampaignId, DeliveryId, ListId, ProviderId, RevisionId, RouteId, Store, StoreError, StoreResult,
+    AnyConn, CampaignId, DeliveryId, ListId, PoolId, ProviderId, RevisionId, RouteId, Store, StoreError, StoreResult,
     SuppressionKey, WorkspaceId,
 };
 
@@ -81,6 +81,7 @@ struct Progress {
     workspace: WorkspaceId,
     revision: RevisionId,
     route: Option<RouteId>,
+    pool: Option<PoolId>,
     month: Month,
     /// Subscribers up to and with this id have their rows.
     cursor: i64,
@@ -92,8 +93,9 @@ struct Progress {
 
 impl Progress {
     fn load(conn: &mut AnyConn, campaign: CampaignId) -> StoreResult<Self> {
-        type Row = (WorkspaceId, i64, i64, bool, Option<RevisionId>, Option<RouteId>, i64);
-        let (workspace, cursor, last, done, revision, route, month): Row = fanouts::table
+        type Row = (WorkspaceId, i64, i64, bool, Option<RevisionId>, Ways, i64);
+        type Ways = (Option<RouteId>, Option<PoolId>);
+        let (workspace, cursor, last, done, revision, (route, pool), month): Row = fanouts::table
             .inner_join(campaigns::table.on(campaigns::id.eq(fanouts::campaign_id)))
             .filter(fanouts::campaign_id.eq(campaign))
             .select((
@@ -102,7 +104,7 @@ impl Progress {
                 fanouts::last_subscriber_id,
                 fanouts::done,
                 campaigns::revision_id,
-                campaigns::route_id,
+                (campaigns::route_id, campaigns::pool_id),
                 fanouts::ledger_month,
             ))
             .first(conn)?;
@@ -113,7 +115,7 @@ impl Progress {
             .select(campaign_lists::list_id)
             .load(conn)?;
         let month = Month(month);
-        Ok(Self { campaign, workspace, revision, route, month, cursor, last, done, included })
+        Ok(Self { campaign, workspace, revision, route, pool, month, cursor, last, done, included })
     }
 
     /// The subscriber id up to which no included list has more than `rows` subscriptions. Each list is read in its own
@@ -203,6 +205,7 @@ impl Progress {
                 lane: Lane::Bulk,
                 provider,
                 route: self.route,
+                pool: self.pool,
             })
         };
         Ok(rows.into_iter().filter_map(job).collect())

@@ -12,6 +12,7 @@ use super::campaign;
 use super::counts::Deltas;
 use super::marks::{self, Evidence, RuleBook};
 use super::outcomes::{Facts, facts_of_all};
+use super::route_counts::RouteCounts;
 use super::step::Step;
 use crate::reports::{set_aside, state_of, wait};
 use crate::schema::{deliveries, reports};
@@ -72,7 +73,7 @@ fn settle(conn: &mut AnyConn, findings: &[Finding], now: UnixMs) -> StoreResult<
     let named: BTreeSet<DeliveryId> = findings.iter().filter_map(|f| f.delivery).collect();
     lock_campaigns(conn, &named)?;
     let mut facts = facts_of_all(conn, &named)?;
-    let mut work = Work { deltas: Deltas::default(), book: RuleBook::default(), now };
+    let mut work = Work { deltas: Deltas::default(), counts: RouteCounts::default(), book: RuleBook::default(), now };
     // In the deliveries' order, as every other transaction takes its locks.
     let mut order: Vec<usize> = (0..findings.len()).collect();
     order.sort_by_key(|i| (findings[*i].delivery, findings[*i].report));
@@ -83,6 +84,7 @@ fn settle(conn: &mut AnyConn, findings: &[Finding], now: UnixMs) -> StoreResult<
         effects[i] = work.end(conn, finding, fact)?;
     }
     work.deltas.write(conn)?;
+    work.counts.write(conn, now)?;
     Ok(effects)
 }
 
@@ -99,6 +101,7 @@ fn lock_campaigns(conn: &mut AnyConn, named: &BTreeSet<DeliveryId>) -> StoreResu
 
 struct Work {
     deltas: Deltas,
+    counts: RouteCounts,
     book: RuleBook,
     now: UnixMs,
 }
@@ -236,6 +239,7 @@ impl Work {
         if fact.is_counted() {
             self.deltas.end(fact.owner(), step, was.as_deref(), Some(reason));
         }
+        self.counts.late(fact, step.to(), Some(reason));
         fact.state.0 = step.to();
         fact.group = group;
         // A report that is read again is judged by when it was first believed, not by how long ago that was.

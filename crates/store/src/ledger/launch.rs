@@ -5,14 +5,15 @@ use super::campaign::{self, Applied};
 use super::months::Month;
 use super::revision::{self, FrozenContent};
 use crate::schema::{campaign_responses, campaigns, fanouts, subscribers};
+use crate::ways::default_way;
 use crate::words::Db;
-use crate::{AnyConn, CampaignId, RevisionId, RouteId, StoreResult, Workspace, WorkspaceId};
+use crate::{AnyConn, CampaignId, PoolId, RevisionId, RouteId, StoreResult, Way, Workspace, WorkspaceId};
 
 /// All that a launch freezes.
 #[derive(Debug, Clone)]
 pub struct Launch {
     pub content: FrozenContent,
-    /// `None` keeps the draft's.
+    /// `None`: the way that the draft chose, else the workspace's.
     pub route: Option<RouteId>,
     /// The version of the draft that the person saw.
     pub expected_version: i64,
@@ -62,9 +63,7 @@ fn launch(
         return Ok(Launched::Stale);
     }
     freeze_deadline(conn, id, now)?;
-    if let Some(route) = launch.route {
-        diesel::update(campaigns::table.find(id)).set(campaigns::route_id.eq(route)).execute(conn)?;
-    }
+    freeze_way(conn, (workspace, id), launch.route)?;
     if campaign::transit(conn, id, CampaignTransition::Launch, &launch.by, now)? == Applied::LostRace {
         return Err(crate::StoreError::Corrupt(format!("campaign {id} changed while it was locked")));
     }
@@ -88,6 +87,25 @@ fn freeze_deadline(conn: &mut AnyConn, id: CampaignId, now: UnixMs) -> StoreResu
         let at = Deadline::Hours(hours.unsigned_abs()).instant(now).map(|at| at.0);
         diesel::update(campaigns::table.find(id)).set(campaigns::deadline_at_ms.eq(at)).execute(conn)?;
     }
+    Ok(())
+}
+
+/// The way is chosen once: what the workspace chooses later is for later campaigns.
+fn freeze_way(
+    conn: &mut AnyConn,
+    (workspace, id): (WorkspaceId, CampaignId),
+    route: Option<RouteId>,
+) -> StoreResult<()> {
+    let chosen = campaigns::table.find(id).select((campaigns::route_id, campaigns::pool_id)).first(conn)?;
+    let (drafts_route, pool): (Option<RouteId>, Option<PoolId>) = chosen;
+    let way = match route.map(Way::Route).or(Way::of(drafts_route, pool)) {
+        None => default_way(conn, workspace)?,
+        chosen => chosen,
+    };
+    let Some(way) = way else { return Ok(()) };
+    diesel::update(campaigns::table.find(id))
+        .set((campaigns::route_id.eq(way.route()), campaigns::pool_id.eq(way.pool())))
+        .execute(conn)?;
     Ok(())
 }
 

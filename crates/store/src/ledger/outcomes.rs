@@ -9,13 +9,15 @@ use super::campaign::Standing;
 use super::commit::{OutcomeAnswer, OutcomeRecord, Settled};
 use super::counts::{Deltas, Owner};
 use super::late::FactsById;
+use super::route_counts::RouteCounts;
 use super::step::Step;
 use super::{attempts, marks, months};
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::words::Code;
 use crate::{
-    AnyConn, CampaignId, DeliveryId, ProviderId, ReplyGroupId, StoreResult, SubscriberId, WorkspaceId, bounce_rules,
+    AnyConn, CampaignId, DeliveryId, ProviderId, ReplyGroupId, RouteId, StoreResult, SubscriberId, WorkspaceId,
+    bounce_rules,
 };
 
 /// Records how attempts ended (C4): the rows, the history, the replies, and what follows for the subscribers.
@@ -48,6 +50,7 @@ pub(crate) fn record(
     for ending in endings.iter().filter(|e| e.fact.is_counted()) {
         deltas.end(ending.owner(), ending.step, None, ending.reason());
     }
+    RouteCounts::of(&endings).write(conn, now)?;
     attempts::record(conn, &endings, now)?;
     marks::apply(conn, &endings, now)?;
     cancel_late(conn, &endings, campaigns, deltas, now)?;
@@ -96,6 +99,8 @@ pub(crate) struct Facts {
     pub updated_at: i64,
     /// Of its last refusal.
     pub group: Option<ReplyGroupId>,
+    /// That it left by.
+    pub route: Option<RouteId>,
 }
 
 impl Facts {
@@ -175,13 +180,13 @@ macro_rules! facts_text {
     ($ids:literal, $id:literal, $lock:literal) => {
         concat!(
             "SELECT d.id, d.workspace_id, d.campaign_id, d.provider_id, d.kind, d.state, d.attempt, d.first_attempt_at_ms, \
-             d.subscriber_id, d.recipient, d.updated_at_ms, d.reply_group_id FROM deliveries d WHERE d.id ", $ids, " AND ", $id, " BETWEEN ? AND ?", $lock
+             d.subscriber_id, d.recipient, d.updated_at_ms, d.reply_group_id, d.route_id FROM deliveries d WHERE d.id ", $ids, " AND ", $id, " BETWEEN ? AND ?", $lock
         )
     };
 }
 
 fixed_sql!(OutcomeFacts -> (BigInt, BigInt, BigInt, BigInt, SmallInt, SmallInt, SmallInt, Nullable<BigInt>, Nullable<BigInt>, Text, BigInt,
-    Nullable<BigInt>),
+    Nullable<BigInt>, Nullable<BigInt>),
     lite: facts_text!("IN (SELECT value FROM json_each(?))", "+d.id", ""),
     pg: facts_text!("= ANY(?)", "d.id", " ORDER BY d.id FOR UPDATE OF d"));
 

@@ -12,7 +12,9 @@ use super::unpushed;
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::words::Code;
-use crate::{AnyConn, CampaignId, DeliveryId, ProviderId, ReplyGroupId, RouteId, Store, StoreResult, WorkspaceId};
+use crate::{
+    AnyConn, CampaignId, DeliveryId, PoolId, ProviderId, ReplyGroupId, RouteId, Store, StoreResult, WorkspaceId,
+};
 
 /// What the queue has to know of a row: ids, and where it belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +25,10 @@ pub struct QueuedJob {
     pub attempt: i16,
     pub lane: Lane,
     pub provider: Arc<str>,
+    /// The row's own, else its campaign's.
     pub route: Option<RouteId>,
+    /// Of the campaign: one of its routes takes the row.
+    pub pool: Option<PoolId>,
 }
 
 /// A row that lives in the queue, found again when the queue is rebuilt.
@@ -132,6 +137,7 @@ pub(super) type JobRowType = (
     Nullable<BigInt>,
     Nullable<BigInt>,
     Nullable<BigInt>,
+    Nullable<BigInt>,
 );
 
 #[derive(Queryable)]
@@ -146,13 +152,15 @@ pub(super) struct JobRow {
     route: Option<RouteId>,
     next_at: Option<i64>,
     group: Option<ReplyGroupId>,
+    pool: Option<PoolId>,
 }
 
 /// What a job's statement returns; the route is the row's own or its campaign's.
 macro_rules! job_columns {
     () => {
         "id, workspace_id, campaign_id, kind, lane, attempt, provider_id, \
-         COALESCE(route_id, (SELECT c.route_id FROM campaigns c WHERE c.id = campaign_id)), next_at_ms, reply_group_id"
+         COALESCE(route_id, (SELECT c.route_id FROM campaigns c WHERE c.id = campaign_id)), next_at_ms, reply_group_id, \
+         (SELECT c.pool_id FROM campaigns c WHERE c.id = campaign_id)"
     };
 }
 pub(super) use job_columns;
@@ -260,6 +268,7 @@ pub(super) fn jobs(conn: &mut AnyConn, mut rows: Vec<JobRow>) -> StoreResult<Vec
             lane: row.lane.0,
             provider: Arc::clone(names.get(&row.provider)?),
             route: row.route,
+            pool: row.pool,
         })
     };
     Ok(rows.into_iter().filter_map(job).collect())

@@ -5,9 +5,13 @@ use tidings_domain::{DeliveryKind, DeliveryState, EmailAddress, Lane, UnixMs};
 use super::months::Month;
 use super::revision::{self, FrozenContent};
 use crate::fixed::{Bind, Fixed, fixed_sql};
-use crate::schema::{campaigns, deliveries};
+use crate::schema::{campaigns, deliveries, pool_routes};
+use crate::ways::default_way;
 use crate::words::Code;
-use crate::{AnyConn, CampaignId, DeliveryId, RouteId, StoreError, StoreResult, SubscriberId, Workspace};
+use crate::{
+    AnyConn, CampaignId, DeliveryId, PoolId, RouteId, StoreError, StoreResult, SubscriberId, Way, Workspace,
+    WorkspaceId,
+};
 
 /// Addresses of one test.
 const MAX_TEST_RECIPIENTS: usize = 20;
@@ -19,7 +23,7 @@ pub struct TestMessage {
     pub to: Vec<EmailAddress>,
     /// Whose data fill the merge tags.
     pub as_subscriber: Option<SubscriberId>,
-    /// `None`: the campaign's.
+    /// `None`: the way that the draft chose, else the workspace's.
     pub route: Option<RouteId>,
 }
 
@@ -47,6 +51,7 @@ impl Workspace {
             let own = campaigns::table.filter(campaigns::id.eq(id)).filter(campaigns::workspace_id.eq(workspace));
             let found: Option<CampaignId> = own.select(campaigns::id).first(conn).optional()?;
             let id = found.ok_or(StoreError::NotFound)?;
+            let route = route_of(conn, workspace, id, test.route)?;
             let revision = revision::insert(conn, (workspace, id), &test.content, now)?;
             let base = test_month(conn, now)?;
             let mut ids = Vec::new();
@@ -60,7 +65,7 @@ impl Workspace {
                     deliveries::kind.eq(DeliveryKind::Test.code()),
                     deliveries::lane.eq(Lane::Transactional.code()),
                     deliveries::state.eq(DeliveryState::Pending.code()),
-                    deliveries::route_id.eq(test.route),
+                    deliveries::route_id.eq(route),
                     deliveries::updated_at_ms.eq(now.0),
                 );
                 ids.push(match conn {
@@ -104,6 +109,28 @@ impl Workspace {
             Ok(rows.into_iter().map(standing).collect())
         })
         .await
+    }
+}
+
+/// `None` where the draft has a pool: the dispatcher takes one of its routes. Of the workspace's pool it is the heaviest route.
+fn route_of(
+    conn: &mut AnyConn,
+    workspace: WorkspaceId,
+    id: CampaignId,
+    asked: Option<RouteId>,
+) -> StoreResult<Option<RouteId>> {
+    let chosen: (Option<RouteId>, Option<PoolId>) =
+        campaigns::table.find(id).select((campaigns::route_id, campaigns::pool_id)).first(conn)?;
+    if asked.is_some() || Way::of(chosen.0, chosen.1).is_some() {
+        return Ok(asked.or(chosen.0));
+    }
+    match default_way(conn, workspace)? {
+        Some(Way::Pool(pool)) => {
+            let shares = pool_routes::table.filter(pool_routes::pool_id.eq(pool));
+            let heaviest = shares.order((pool_routes::weight.desc(), pool_routes::route_id));
+            Ok(heaviest.select(pool_routes::route_id).first(conn).optional()?)
+        }
+        way => Ok(way.and_then(Way::route)),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::chart::StackedBar;
 use crate::filters;
 use crate::inventory::Entry;
 use crate::page::{Nav, Page, Show, shows};
+use crate::pages::sending::standing::{RouteFacts, RouteTrouble};
 use crate::problem::WebResult;
 use crate::text::{When, count_of, number};
 
@@ -43,6 +44,8 @@ struct HomePage {
     lock: Option<String>,
     /// Providers that block us, for who can do something about it.
     blocks: Vec<Alert>,
+    /// Routes that do not get through.
+    troubles: Vec<RouteTrouble>,
     /// Campaigns that wait for a person.
     attention: Vec<CampaignHead>,
     /// Sending domains that do.
@@ -88,8 +91,10 @@ async fn read(page: Page, state: &WebState) -> WebResult<HomePage> {
         false => Vec::new(),
     };
     let domains = data.domain_notices(page.now).await?;
+    let troubles = RouteFacts::read(state, &data, page.now).await?.troubles(page.now);
     Ok(HomePage {
         page: page.titled("Home", Nav::Home),
+        troubles,
         progress,
         latest,
         worker,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
-use tidings_domain::{DeliveryState, Lane, Word};
+use tidings_domain::{DeliveryState, Destination, Lane, Word};
 use tidings_queue::{
     BudgetKind, Gauge, Health, Knob, Limit, ReducedKnob, ShardStatus, Standing, StoppedBy, StreamStatus, WindowStatus,
 };
@@ -86,7 +86,7 @@ struct Row {
 async fn show(page: Page, state: web::Data<WebState>) -> WebResult<HttpResponse> {
     let seen = state.queue.snapshot().await;
     let gauges = state.store.gauges(page.now).await?;
-    let relays = relays(&state, &seen.shards).await?;
+    let relays = named(&state, &seen.shards).await?;
     let mut shards = seen.shards;
     shards.sort_by_key(|s| (Reverse(s.ready + s.delayed + s.leased), s.shard.clone()));
     let more = shards.len().saturating_sub(ROWS);
@@ -115,16 +115,18 @@ fn trouble(health: Health) -> Option<Trouble> {
     Some(Trouble { title: trouble.to_string(), detail })
 }
 
-/// The names of the routes behind shards that are relays.
-async fn relays(state: &WebState, shards: &[ShardStatus]) -> WebResult<BTreeMap<String, String>> {
+/// The names of destinations that belong to a route.
+async fn named(state: &WebState, shards: &[ShardStatus]) -> WebResult<BTreeMap<String, String>> {
     let mut names = BTreeMap::new();
     for shard in shards {
-        let Some(id) = shard.shard.name.strip_prefix("relay:").and_then(|id| id.parse().ok()) else { continue };
-        if names.contains_key(shard.shard.name.as_ref()) {
-            continue;
-        }
+        let destination = Destination::of(&shard.shard.name);
+        let Some(id) = destination.route().filter(|_| !names.contains_key(shard.shard.name.as_ref())) else { continue };
         let route = state.store.route_by_id(RouteId(id)).await?;
-        let name = route.map_or_else(|| format!("Relay {id} (deleted)"), |route| format!("Relay {}", route.host));
+        let name = route.map_or_else(|| format!("route {id} (deleted)"), |route| route.name);
+        let name = match destination.provider() {
+            Some(provider) => format!("{} by {name}", wording::provider(provider)),
+            None => format!("Relay {name}"),
+        };
         names.insert(shard.shard.name.to_string(), name);
     }
     Ok(names)

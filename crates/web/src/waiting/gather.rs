@@ -109,9 +109,11 @@ fn destinations(overview: &Overview, shards: &[ShardStatus]) -> Vec<Destination>
     let relay = overview.head.route_id.map(|route| format!("relay:{route}"));
     let is_ours = |status: &&ShardStatus| {
         let name = &*status.shard.name;
+        // What a pool has given to a relay stands in no campaign's row.
+        let by_pool = |name: &str| overview.head.pool_id.is_some() && name.starts_with("relay:");
         let known = || overview.providers.iter().any(|provider| provider.name == provider_of(name));
         status.shard.lane == BULK_LANE
-            && (relay.as_deref() == Some(name) || known() || overview.smaller_providers.is_some())
+            && (relay.as_deref() == Some(name) || by_pool(name) || known() || overview.smaller_providers.is_some())
     };
     let ours = shards.iter().filter(is_ours);
     ours.map(|status| Destination::new(status.clone(), overview.route.as_deref())).collect()

@@ -68,11 +68,8 @@ impl Site {
             host: "smtp.acme.example".into(),
             port: 587,
             tls: RouteTls::StartTls,
-            username: String::new(),
-            password_sealed: None,
             ehlo_name: "mx.acme.example".into(),
-            max_connections: 0,
-            max_per_second: 0,
+            ..NewRoute::direct()
         };
         self.data.save_route(relay, UnixMs(1)).await.expect("saved");
     }

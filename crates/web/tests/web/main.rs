@@ -10,6 +10,7 @@ mod operations;
 mod ops;
 mod people;
 mod providers;
+mod routes;
 mod sessions;
 mod settings;
 mod setup;

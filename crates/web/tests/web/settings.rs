@@ -5,12 +5,12 @@ use crate::browser::Browser;
 use crate::site::Site;
 
 const RELAY: [(&str, &str); 6] = [
+    ("name", "Relay"),
     ("kind", "relay"),
     ("host", "smtp.example.net"),
     ("port", "587"),
     ("tls", "starttls"),
     ("username", "bakery"),
-    ("from_email", "news@bakery.example"),
 ];
 
 fn with<'a>(changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
@@ -23,17 +23,21 @@ async fn the_password_of_a_relay_goes_in_and_never_comes_out() {
     let (site, ana) = Site::with_ana().await;
     let mut browser = Browser::new(site.service().await);
     browser.sign_in(&site, ana).await;
-    browser.post("/settings/sending", &with(&[("password", "relay secret")])).await;
+    browser.post("/settings/sending/routes/new", &with(&[("password", "relay secret")])).await;
     let sealed = site.data().await.route().await.expect("reads").expect("is set").password_sealed;
     assert!(!sealed.is_empty() && !sealed.contains("secret"));
-    let page = browser.get("/settings/sending").await;
-    assert!(!page.text().contains("relay secret") && !page.text().contains(&sealed));
+    let edit = "/settings/sending/routes/1/edit";
+    for address in ["/settings/sending", "/settings/sending/routes/1", edit] {
+        let page = browser.get(address).await;
+        assert_eq!(page.status, StatusCode::OK, "{address}");
+        assert!(!page.text().contains("relay secret") && !page.text().contains(&sealed), "{address}");
+    }
 
-    browser.post("/settings/sending", &with(&[("password", ""), ("host", "smtp2.example.net")])).await;
+    browser.post(edit, &with(&[("password", ""), ("host", "smtp2.example.net")])).await;
     let route = site.data().await.route().await.expect("reads").expect("is set");
     assert_eq!((route.host.as_str(), route.password_sealed.as_str()), ("smtp2.example.net", sealed.as_str()));
 
-    browser.post("/settings/sending", &with(&[("forget_password", "yes")])).await;
+    browser.post(edit, &with(&[("forget_password", "yes")])).await;
     assert_eq!(site.data().await.route().await.expect("reads").expect("is set").password_sealed, "");
 }
 
@@ -48,16 +52,25 @@ async fn a_wrong_route_is_explained_and_not_saved() {
         ([("port", "0")], "port"),
         ([("port", "99999")], "port"),
         ([("tls", "none")], "tls"),
-        ([("from_email", "news@")], "from_email"),
+        ([("name", "")], "name"),
         ([("max_connections", "-1")], "max_connections"),
+        ([("max_per_day", "many")], "max_per_day"),
     ] {
-        let answer = browser.post("/settings/sending", &with(&changes)).await;
+        let answer = browser.post("/settings/sending/routes/new", &with(&changes)).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{changes:?}");
         assert_eq!(answer.attribute(&format!("#{field}"), "aria-invalid").as_deref(), Some("true"), "{changes:?}");
     }
     assert!(site.data().await.route().await.expect("reads").is_none());
-    let direct = [("kind", "direct"), ("tls", "starttls"), ("ehlo_name", "mail.bakery.example")];
-    assert_eq!(browser.post("/settings/sending", &direct).await.status, StatusCode::SEE_OTHER);
+    let direct = [("name", "Own"), ("kind", "direct"), ("tls", "starttls"), ("ehlo_name", "mail.bakery.example")];
+    let wrong = [("source_v4", "2001:db8::1"), ("warm_up", "yes"), ("warm_up_start", "0")];
+    let answer = browser.post("/settings/sending/routes/new", &[&direct[..], &wrong[..]].concat()).await;
+    for field in ["source_v4", "warm_up_start"] {
+        assert_eq!(answer.attribute(&format!("#{field}"), "aria-invalid").as_deref(), Some("true"), "{field}");
+    }
+    let added = browser.post("/settings/sending/routes/new", &direct).await;
+    assert_eq!(added.location(), "/settings/sending/routes/1");
+    let wrong = browser.post("/settings/sending", &[("from_email", "news@")]).await;
+    assert_eq!(wrong.attribute("#from_email", "aria-invalid").as_deref(), Some("true"));
     let route = site.data().await.route().await.expect("reads").expect("is set");
     assert_eq!((route.kind, route.tls, route.port), (RouteKind::Direct, RouteTls::Opportunistic, 25));
 }

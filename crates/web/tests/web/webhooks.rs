@@ -98,7 +98,7 @@ async fn the_relay_of_a_service_is_filled_in() {
     let (site, ana) = Site::with_ana().await;
     let mut browser = Browser::new(site.service().await);
     browser.sign_in(&site, ana).await;
-    let filled = browser.get("/settings/sending?service=sendgrid").await;
+    let filled = browser.get("/settings/sending/routes/new?service=sendgrid").await;
     let value = |id: &str| filled.attribute(id, "value").unwrap_or_default();
     assert_eq!(
         (value("#host"), value("#port"), value("#username")),
@@ -106,10 +106,11 @@ async fn the_relay_of_a_service_is_filled_in() {
     );
     assert!(site.data().await.route().await.expect("reads").is_none(), "looking saves nothing");
     for nothing in ["", "?service=", "?service=generic", "?service=x"] {
-        let page = browser.get(&format!("/settings/sending{nothing}")).await;
+        let page = browser.get(&format!("/settings/sending/routes/new{nothing}")).await;
         assert_eq!(page.attribute("#host", "value").as_deref(), Some(""), "{nothing}");
     }
-    let form = [("kind", "relay"), ("host", "smtp.sendgrid.net"), ("port", "587"), ("tls", "starttls")];
-    browser.post("/settings/sending", &form).await;
+    let form =
+        [("name", "Mail"), ("kind", "relay"), ("host", "smtp.sendgrid.net"), ("port", "587"), ("tls", "starttls")];
+    browser.post("/settings/sending/routes/new", &form).await;
     assert!(browser.get("/settings/sending").await.text().contains("SendGrid keeps bounces and complaints to itself"));
 }

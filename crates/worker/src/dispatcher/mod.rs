@@ -4,11 +4,14 @@
 //! repeated, idempotent work. The queue is told afterwards: losing it loses nothing.
 
 mod chores;
+mod fitness;
 mod orders;
 mod pace;
 mod providers;
+mod routing;
 mod shards;
 mod strays;
+mod warmth;
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -27,6 +30,7 @@ use chores::Chores;
 use orders::Orders;
 use pace::PaceKeeper;
 use providers::Providers;
+use routing::Routing;
 use shards::Shards;
 use strays::Strays;
 
@@ -79,6 +83,7 @@ pub struct Dispatcher {
     store: Store,
     queue: Queue,
     providers: Providers,
+    routing: Routing,
     shards: Shards,
     pace: PaceKeeper,
     orders: Orders,
@@ -111,6 +116,7 @@ impl Dispatcher {
         options: DispatcherOptions,
     ) -> Self {
         let providers = Providers::new(store.clone(), resolver, book.clone());
+        let routing = Routing::new(store.clone(), queue.clone());
         let shards = Shards::new(store.clone(), queue.clone(), book);
         let leadership = options.stands_as.clone().map(|name| Leadership::of("dispatcher", store.clone(), name));
         let pace = PaceKeeper::new(store.clone(), queue.clone());
@@ -121,6 +127,7 @@ impl Dispatcher {
             store,
             queue,
             providers,
+            routing,
             shards,
             pace,
             orders,
@@ -168,6 +175,7 @@ impl Dispatcher {
         }
         self.paused.clear();
         self.shards.forget();
+        self.routing.forget();
         self.strays.forget();
         // Before the refill: a second loss in its middle is seen as one more change.
         self.epoch = Some(epoch);
@@ -183,7 +191,7 @@ impl Dispatcher {
     /// What the last leader committed and may not have pushed.
     async fn push_unpushed(&mut self) -> anyhow::Result<()> {
         while let Some((batch, jobs)) = self.store.unpushed().await? {
-            self.shards.push(&jobs).await?;
+            self.route_and_push(jobs).await?;
             self.store.forget_unpushed(batch).await?;
         }
         Ok(())
@@ -269,7 +277,8 @@ impl Dispatcher {
 
     /// What could not be sent stays for the next round.
     async fn send_unsent(&mut self) -> anyhow::Result<()> {
-        self.shards.push(&self.unsent).await?;
+        let placed = self.routing.place(self.unsent.clone()).await?;
+        self.shards.push(&self.routing, &placed).await?;
         self.options.metrics.queued(self.unsent.len());
         let sent = std::mem::take(&mut self.unsent);
         Ok(self.store.pushed(&sent).await?)
@@ -299,10 +308,25 @@ impl Dispatcher {
     }
 
     async fn push(&mut self, jobs: Vec<QueuedJob>) -> anyhow::Result<()> {
-        self.shards.push(&jobs).await?;
         self.options.metrics.queued(jobs.len());
-        self.store.pushed(&jobs).await?;
+        let batch = jobs.clone();
+        self.route_and_push(jobs).await?;
+        self.store.pushed(&batch).await?;
         Ok(())
+    }
+
+    async fn route_and_push(&mut self, jobs: Vec<QueuedJob>) -> anyhow::Result<()> {
+        let jobs = self.routing.place(jobs).await?;
+        self.shards.push(&self.routing, &jobs).await
+    }
+
+    /// Routes that fail, recover or have a new day: limits follow, and rows that can leave by another way do.
+    async fn tend_routes(&mut self, campaigns: &[ActiveCampaign]) -> anyhow::Result<bool> {
+        self.routing.look(campaigns).await.context("looking at the routes")?;
+        self.shards.refresh(&self.routing).await;
+        let moved = self.routing.move_on().await.context("moving deliveries to another route")?;
+        self.shards.push(&self.routing, &moved).await?;
+        Ok(!moved.is_empty())
     }
 
     /// Tells the queue of pauses and of campaigns that have ended: O(1) each.
@@ -369,15 +393,16 @@ impl Dispatcher {
             }
         }
         self.send_unsent().await?;
-        self.shards.keep_up().await?;
+        self.shards.keep_up(&self.routing).await;
         self.orders.keep_up().await?;
         let campaigns = self.store.active_campaigns().await.context("reading the active campaigns")?;
         self.tell_pauses(&campaigns).await;
         if self.leadership.is_some() {
             let strays = self.strays.find(&campaigns).await?;
-            self.shards.push(&strays).await?;
+            self.route_and_push(strays).await?;
         }
-        let mut busy = self.queue_tests().await?;
+        let mut busy = self.tend_routes(&campaigns).await?;
+        busy |= self.queue_tests().await?;
         busy |= self.queue_due().await?;
         busy |= self.store.step_orders(now()).await.context("working off an order")?;
         for campaign in &campaigns {

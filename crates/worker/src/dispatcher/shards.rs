@@ -1,12 +1,14 @@
 //! From ledger rows to the queue's shards: which budget a job stands under.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tidings_bounce::ProviderBook;
-use tidings_domain::{ProviderTable, RouteKind, Shared};
+use tidings_domain::{Destination, ProviderTable, RouteKind, Shared};
 use tidings_queue::{Job, Limits, Queue, Shard};
-use tidings_store::{CampaignId, QueuedJob, RouteId, Store, WorkspaceId};
+use tidings_store::{CampaignId, QueuedJob, Route, RouteId, Store, WorkspaceId};
+
+use super::routing::Routing;
 
 /// A relay's limits where its route names none.
 const RELAY_CONNECTIONS: u32 = 10;
@@ -20,9 +22,12 @@ pub struct Shards {
     book: Shared<ProviderBook>,
     /// The one that the queue's limits are of.
     table: Arc<ProviderTable>,
-    /// Destinations whose limits the queue knows.
-    limited: HashSet<Arc<str>>,
-    /// Those that were told them since they were asked for.
+    /// What the queue was last told of each destination, and of each direct route as a whole.
+    told: HashMap<Arc<str>, Limits>,
+    told_of_routes: HashMap<RouteId, Limits>,
+    /// Of the routes, that are told.
+    looks: u64,
+    /// Those that were told them for the first time since they were asked for.
     met: Vec<Shard>,
     streams: HashMap<CampaignId, Arc<str>>,
 }
@@ -30,26 +35,27 @@ pub struct Shards {
 impl Shards {
     pub fn new(store: Store, queue: Queue, book: Shared<ProviderBook>) -> Self {
         let table = Arc::clone(&book.current().table);
-        Self { store, queue, book, table, limited: HashSet::new(), met: Vec::new(), streams: HashMap::new() }
+        let (told, told_of_routes, streams) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { store, queue, book, table, told, told_of_routes, looks: 0, met: Vec::new(), streams }
     }
 
     /// Tells the queue all limits anew.
     pub fn forget(&mut self) {
-        self.limited.clear();
+        self.told.clear();
+        self.told_of_routes.clear();
     }
 
     /// Tells the queue the limits anew when the provider table is another one than before.
-    pub async fn keep_up(&mut self) -> anyhow::Result<()> {
+    pub async fn keep_up(&mut self, routing: &Routing) {
         let table = Arc::clone(&self.book.current().table);
         if Arc::ptr_eq(&table, &self.table) {
-            return Ok(());
+            return;
         }
         self.table = table;
         self.forget();
         for status in self.queue.snapshot().await.shards {
-            self.limit(&status.shard).await?;
+            self.limit(&status.shard, routing).await;
         }
-        Ok(())
     }
 
     /// Destinations that were told their limits since the last call.
@@ -57,19 +63,10 @@ impl Shards {
         std::mem::take(&mut self.met)
     }
 
-    pub async fn push(&mut self, jobs: &[QueuedJob]) -> anyhow::Result<()> {
+    pub async fn push(&mut self, routing: &Routing, jobs: &[QueuedJob]) -> anyhow::Result<()> {
         let mut by_shard: HashMap<(Shard, WorkspaceId), Vec<Job>> = HashMap::new();
-        let mut kinds: HashMap<Option<RouteId>, RouteKind> = HashMap::new();
         for queued in jobs {
-            let kind = match kinds.get(&queued.route) {
-                Some(kind) => *kind,
-                None => {
-                    let kind = self.kind(queued.route).await?;
-                    kinds.insert(queued.route, kind);
-                    kind
-                }
-            };
-            let shard = shard_of(queued, kind).with_stream(self.stream(queued.campaign).await?);
+            let shard = shard_of(queued, routing).with_stream(self.stream(queued.campaign).await?);
             by_shard.entry((shard, queued.workspace)).or_default().push(Job {
                 delivery: queued.delivery.0,
                 campaign: queued.campaign.0,
@@ -77,7 +74,7 @@ impl Shards {
             });
         }
         for ((shard, workspace), jobs) in by_shard {
-            self.limit(&shard).await?;
+            self.limit(&shard, routing).await;
             self.queue.push(&shard, workspace.0, &jobs).await;
         }
         Ok(())
@@ -96,40 +93,44 @@ impl Shards {
         Ok(stream)
     }
 
-    async fn kind(&self, route: Option<RouteId>) -> anyhow::Result<RouteKind> {
-        match route {
-            None => Ok(RouteKind::Direct),
-            Some(id) => Ok(self.store.route_by_id(id).await?.map_or(RouteKind::Direct, |r| r.kind)),
+    /// Tells the queue what has changed: limits of a route, or its day of warm-up.
+    pub async fn refresh(&mut self, routing: &Routing) {
+        if self.looks == routing.looks() {
+            return;
+        }
+        self.looks = routing.looks();
+        let names: Vec<Arc<str>> = self.told.keys().cloned().collect();
+        for name in names {
+            self.limit(&Shard::new(0, name), routing).await;
         }
     }
 
-    async fn limit(&mut self, shard: &Shard) -> anyhow::Result<()> {
-        if self.limited.contains(&shard.name) {
-            return Ok(());
-        }
-        let limits = match shard.name.strip_prefix("relay:") {
-            Some(id) => self.relay_limits(id).await?,
-            None => self.provider_limits(provider_of(&shard.name)),
+    async fn limit(&mut self, shard: &Shard, routing: &Routing) {
+        let limits = match Destination::of(&shard.name) {
+            Destination::Relay { route } => relay_limits(routing.route(RouteId(route))),
+            Destination::Direct { provider, route } => {
+                if let Some(route) = route.and_then(|id| routing.route(RouteId(id))) {
+                    self.limit_route(route).await;
+                }
+                let cap = route.and_then(|id| routing.warm_up_cap(RouteId(id), provider));
+                Limits { per_day: cap.unwrap_or(0), ..self.provider_limits(provider) }
+            }
         };
-        self.queue.set_limits(shard, limits).await;
-        self.limited.insert(Arc::clone(&shard.name));
-        self.met.push(Shard::new(shard.lane, Arc::clone(&shard.name)));
-        Ok(())
+        if self.told.get(&shard.name) != Some(&limits) {
+            self.queue.set_limits(shard, limits).await;
+            if self.told.insert(Arc::clone(&shard.name), limits).is_none() {
+                self.met.push(Shard::new(shard.lane, Arc::clone(&shard.name)));
+            }
+        }
     }
 
-    async fn relay_limits(&self, id: &str) -> anyhow::Result<Limits> {
-        let route = match id.parse() {
-            Ok(id) => self.store.route_by_id(RouteId(id)).await?,
-            Err(_) => None,
-        };
-        let (connections, per_second) = route.map_or((0, 0), |r| (r.max_connections, r.max_per_second));
-        Ok(Limits {
-            per_second: f64::from(per_second),
-            burst: u32::try_from(per_second).unwrap_or(0).div_ceil(10).max(1),
-            connections: u32::try_from(connections).ok().filter(|n| *n > 0).unwrap_or(RELAY_CONNECTIONS),
-            messages_per_connection: RELAY_MESSAGES_PER_CONNECTION,
-            ..Limits::UNLIMITED
-        })
+    /// A direct route's own limits hold over all its destinations.
+    async fn limit_route(&mut self, route: &Route) {
+        let limits = route_limits(route);
+        if self.told_of_routes.get(&route.id) != Some(&limits) {
+            self.queue.set_route_limits(&route.id.to_string(), limits).await;
+            self.told_of_routes.insert(route.id, limits);
+        }
     }
 
     fn provider_limits(&self, provider: &str) -> Limits {
@@ -145,15 +146,30 @@ impl Shards {
     }
 }
 
-/// Without the route: every route to a provider has the provider's limits.
-fn provider_of(name: &str) -> &str {
-    name.rsplit_once('@').map_or(name, |(provider, _)| provider)
+fn relay_limits(route: Option<&Route>) -> Limits {
+    let limits = route.map_or(Limits::UNLIMITED, route_limits);
+    let connections = if limits.connections == 0 { RELAY_CONNECTIONS } else { limits.connections };
+    Limits { connections, messages_per_connection: RELAY_MESSAGES_PER_CONNECTION, ..limits }
 }
 
-fn shard_of(job: &QueuedJob, kind: RouteKind) -> Shard {
-    let name = match (kind, job.route) {
-        (RouteKind::Relay, Some(route)) => Arc::from(format!("relay:{route}")),
-        _ => Arc::clone(&job.provider),
+fn route_limits(route: &Route) -> Limits {
+    let number = |n: i32| u32::try_from(n).unwrap_or(0);
+    Limits {
+        per_second: f64::from(route.max_per_second),
+        burst: number(route.max_per_second).div_ceil(10).max(1),
+        per_minute: number(route.max_per_minute),
+        per_hour: number(route.max_per_hour),
+        per_day: number(route.max_per_day),
+        connections: number(route.max_connections),
+        messages_per_connection: 0,
+    }
+}
+
+fn shard_of(job: &QueuedJob, routing: &Routing) -> Shard {
+    let kind = job.route.and_then(|id| routing.route(id)).map(|route| route.kind);
+    let destination = match (kind, job.route) {
+        (Some(RouteKind::Relay), Some(route)) => Destination::Relay { route: route.0 },
+        (_, route) => Destination::Direct { provider: &job.provider, route: route.map(|id| id.0) },
     };
-    Shard::new(u8::try_from(job.lane.code()).unwrap_or(0), name)
+    Shard::new(u8::try_from(job.lane.code()).unwrap_or(0), destination.to_string())
 }

@@ -197,32 +197,12 @@ fn record(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use tidings_domain::Lane;
 
+    use super::super::samples::work;
     use super::*;
-    use tidings_domain::{DeliveryKind, Lane};
-    use tidings_store::{CampaignId, DeliveryId, RevisionId, WorkspaceId};
 
     const NOW: UnixMs = UnixMs(1_000_000_000_000);
-
-    fn work() -> Work {
-        Work {
-            delivery: DeliveryId(1),
-            attempt: 0,
-            lane: Lane::Bulk,
-            kind: DeliveryKind::Campaign,
-            workspace: WorkspaceId(1),
-            campaign: CampaignId(1),
-            revision: RevisionId(1),
-            route: None,
-            provider: Arc::from("mx:receiver.example"),
-            recipient: "ana@receiver.example".to_owned(),
-            subscriber: None,
-            first_attempt_at: None,
-            window: None,
-            deadline: None,
-        }
-    }
 
     fn judged(work: &Work, outcome: Outcome) -> Judgement {
         let retry = RetryPolicy::for_lane(Lane::Bulk);

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tidings_delivery::{Connection, Envelope, Offer};
-use tidings_domain::{Attempt, DeliveryKind, Outcome, PaceKey, Peer, Phase, Problem};
+use tidings_domain::{Attempt, DeliveryKind, Destination, Outcome, PaceKey, Peer, Phase, Problem, RouteKind};
 use tidings_queue::{Grant, Job, LeaseState, More, Scope, Settle, Signal};
-use tidings_store::{DeliveryId, Intent, IntentAnswer, OutcomeRecord, Work};
+use tidings_store::{DeliveryId, Intent, IntentAnswer, OutcomeRecord, RouteId, Work};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +17,7 @@ use super::judge::{Bench, Judgement, judge};
 use super::pace;
 use super::targets::Spot;
 use crate::now;
+use crate::routes::{fault_of, words_of};
 
 /// After a failure to connect the whole destination rests, so that its other jobs do not fail one by one.
 const REST_AFTER_FAILED_CONNECT: Duration = Duration::from_secs(30);
@@ -39,6 +40,8 @@ struct Line<'a> {
     open: Option<Open>,
     /// Who the last attempt spoke to, also when the connection is gone.
     peer: Option<Peer>,
+    /// Its route does not get through: what is claimed goes back, and another route or a later hour takes it.
+    gave_up: bool,
     /// The lease ran out under us: what is in flight ends, nothing new begins.
     is_lost: &'a AtomicBool,
     /// The peer asked to be left alone, or nobody answers.
@@ -57,6 +60,7 @@ pub async fn serve(context: &Arc<SenderContext>, mut grant: Grant, stop: &Cancel
         stop,
         open: None,
         peer: None,
+        gave_up: false,
         is_lost: &is_lost,
         is_held: false,
         gives_back: false,
@@ -93,7 +97,7 @@ impl Line<'_> {
                     break;
                 }
             }
-            if self.is_held || self.stop.is_cancelled() {
+            if self.is_held || self.gave_up || self.stop.is_cancelled() {
                 break;
             }
             match self.context.queue.more(self.grant, self.context.options.jobs_a_claim).await {
@@ -130,16 +134,27 @@ impl Line<'_> {
             if self.is_lost.load(Ordering::Relaxed) {
                 return LeaseState::Lost;
             }
-            // A row that moved on since its job was made needs no attempt.
-            let found = work.iter().find(|w| w.delivery.0 == job.delivery && w.attempt == job.attempt);
+            // A row that moved on since its job was made, or took another route, needs no attempt.
+            let found =
+                work.iter().find(|w| w.delivery.0 == job.delivery && w.attempt == job.attempt && self.is_here(w));
             let settle = match found {
-                Some(_) if self.gives_back || self.stop.is_cancelled() => Settle::Release,
+                Some(work) if self.gives_back || self.stop.is_cancelled() || self.is_barred(work) => Settle::Release,
                 Some(work) => self.deliver(work, &mut ahead).await,
-                None => Settle::Done,
+                None => Settle::Void,
             };
             settled.push((job, settle));
         }
         self.settle(settled).await
+    }
+
+    /// The row leaves by the route whose jobs these are.
+    fn is_here(&self, work: &Work) -> bool {
+        Destination::of(&self.grant.shard.name).route().is_none_or(|route| work.route == Some(RouteId(route)))
+    }
+
+    fn is_barred(&mut self, work: &Work) -> bool {
+        self.gave_up |= work.route.is_some_and(|route| !self.context.watch.may_send(route));
+        self.gave_up
     }
 
     async fn settle(&self, settled: Vec<(Job, Settle)>) -> LeaseState {
@@ -163,6 +178,9 @@ impl Line<'_> {
         if !intent_committed && matches!(outcome, Outcome::Broken { problem: Problem::Withdrawn, .. }) {
             return Settle::Release;
         }
+        if let Some(settle) = self.route_fault(work, &outcome).await {
+            return settle;
+        }
         let attempt = Attempt { at, duration: began.elapsed(), peer: self.peer.take(), outcome };
         let retry = (self.context.options.retry)(work.lane);
         let longest_hold = self.context.options.longest_hold;
@@ -181,6 +199,25 @@ impl Line<'_> {
             "an attempt ended"
         );
         self.follow(work, judgement).await
+    }
+
+    /// What the outcome says of the route. A relay's fault is nobody's attempt: the row stays queued. `None`: it is about the message.
+    async fn route_fault(&mut self, work: &Work, outcome: &Outcome) -> Option<Settle> {
+        let route = self.context.watch.route(work.route?)?;
+        let unconnected = matches!(outcome, Outcome::Broken { phase: Phase::Connect, .. });
+        if unconnected && route.has_source() && !self.context.watch.look_at_source(route.id) {
+            self.gave_up = true;
+            return Some(Settle::Release);
+        }
+        let fault = fault_of(&route, work, outcome)?;
+        let why = words_of(outcome);
+        self.context.route_failed(&route, fault, &why).await;
+        if route.kind == RouteKind::Direct {
+            return None;
+        }
+        self.rest(why).await;
+        self.gave_up = true;
+        Some(Settle::Release)
     }
 
     async fn follow(&mut self, work: &Work, judgement: Judgement) -> Settle {
@@ -306,6 +343,7 @@ impl Line<'_> {
         for spot in spots {
             match self.context.targets.open(&spot).await {
                 Ok(connection) => {
+                    self.context.route_works(work.route).await;
                     self.open = Some(Open { connection, spot, used: false });
                     return Ok(false);
                 }
@@ -319,12 +357,18 @@ impl Line<'_> {
     /// Nobody answers: the destination rests, instead of every job finding out by itself.
     async fn rest_if_unreachable(&mut self, outcome: &Outcome) {
         if let Outcome::Broken { phase: Phase::Connect | Phase::Greeting, detail, .. } = outcome {
-            let rest = REST_AFTER_FAILED_CONNECT.min(self.context.options.longest_hold);
             self.is_held = true;
             self.gives_back = true;
-            let signal = Signal { scope: Scope::Destination, knob: None, hold: Some(rest), why: detail.clone() };
-            self.context.queue.signal(&self.grant.shard, signal).await;
+            self.rest(detail.clone()).await;
         }
+    }
+
+    async fn rest(&self, why: String) {
+        let rest = REST_AFTER_FAILED_CONNECT.min(self.context.options.longest_hold);
+        self.context
+            .queue
+            .signal(&self.grant.shard, Signal { scope: Scope::Destination, knob: None, hold: Some(rest), why })
+            .await;
     }
 
     fn drop_if_spent(&mut self) {

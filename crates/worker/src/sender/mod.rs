@@ -10,6 +10,8 @@ mod missing;
 mod opening;
 mod pace;
 mod recorder;
+#[cfg(test)]
+pub mod samples;
 mod signing;
 mod sts_policies;
 mod targets;
@@ -32,8 +34,9 @@ use tokio_util::task::TaskTracker;
 pub use content::SiteOptions;
 pub use context::{Parts, SenderStats};
 pub(crate) use pace::{destination, word as knob_word};
-pub use targets::TargetOptions;
+pub use targets::{TargetOptions, Targets};
 
+use crate::routes::RouteKeeper;
 use context::SenderContext;
 use line::serve;
 use recorder::Recorder;
@@ -85,6 +88,7 @@ impl SenderOptions {
 
 pub struct Sender {
     context: Arc<SenderContext>,
+    keeper: RouteKeeper,
     committer: tokio::task::JoinHandle<()>,
 }
 
@@ -94,7 +98,8 @@ impl Sender {
     pub fn new(parts: Parts) -> Self {
         let stats = Arc::<SenderStats>::default();
         let (recorder, committer) = Recorder::start(parts.store.clone(), Arc::clone(&stats));
-        Self { context: Arc::new(SenderContext::new(parts, recorder, stats)), committer }
+        let (context, keeper) = SenderContext::new(parts, recorder, stats);
+        Self { context: Arc::new(context), keeper, committer }
     }
 
     #[must_use]
@@ -127,16 +132,22 @@ impl Sender {
     }
 
     /// Runs until stopped, then finishes what is in flight within the drain time and writes every outcome.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(mut self, stop: CancellationToken) {
         let slots = Arc::new(Semaphore::new(self.context.options.max_connections));
         let lines = TaskTracker::new();
         let reported = CancellationToken::new();
         let reports = self.context.targets.reports.clone();
         let reporting = tokio::spawn(reports.run(self.context.store.clone(), reported.clone()));
         self.wait_for_unlock(&stop).await;
+        // Before the first job is taken: a route that is switched off is off from the start.
+        if let Err(error) = self.keeper.look().await {
+            tracing::error!(%error, "the routes cannot be read yet; what is known of them follows");
+        }
+        let keeper = tokio::spawn(self.keeper.run(stop.clone()));
         while !stop.is_cancelled() {
             let Some(slot) = free_slot(&slots, &stop).await else { break };
             let options = &self.context.options;
+            self.context.queue.bar_routes(&self.context.watch.barred());
             let lease = self.context.queue.lease(&options.worker_id, options.lanes, options.jobs_a_claim, LEASE_WAIT);
             let Some(grant) = lease.await else { continue };
             let (context, stop) = (Arc::clone(&self.context), stop.clone());
@@ -150,6 +161,8 @@ impl Sender {
             });
         }
         lines.close();
+        // It may be in the middle of a wait; what it does is read again at the next start.
+        keeper.abort();
         if tokio::time::timeout(self.context.options.drain, lines.wait()).await.is_err() {
             tracing::warn!("stopping with messages in flight: their deliveries will be in doubt");
         }

@@ -10,7 +10,7 @@ use tidings_compose::Keys;
 use tidings_delivery::{
     Credentials, DnsFailure, MailHosts, Resolver, Session, StsClient, StsOptions, Target, TlsClients, TlsPolicy,
 };
-use tidings_domain::{Outcome, Phase, Problem, RouteKind, RouteTls, Service, Shared, TlsDemand};
+use tidings_domain::{Outcome, Phase, Problem, RouteKind, RouteTls, Service, Shared, TlsDemand, TlsUse};
 use tidings_store::{Route, RouteId, Store, Work};
 
 use super::demands::{Demands, DomainDemands, HeldTo};
@@ -95,9 +95,12 @@ impl Targets {
             Some(id) => self.route(id).await?,
             None => None,
         };
+        let domain = work.recipient.rsplit('@').next().unwrap_or_default();
         match route {
+            // Without it mail would leave by whatever address this machine has.
+            None if work.route.is_some() => Err(deleted()),
             Some(route) if route.kind == RouteKind::Relay => self.relay(route).await,
-            route => self.direct(work, route).await,
+            route => self.direct(domain, &work.provider, route).await,
         }
     }
 
@@ -108,10 +111,8 @@ impl Targets {
         Ok(relay.and_then(|route| Service::of_relay(&route.host)))
     }
 
-    async fn direct(&self, work: &Work, route: Option<Arc<Route>>) -> Result<Vec<Spot>, Outcome> {
-        let domain = work.recipient.rsplit('@').next().unwrap_or_default();
-        let (hosts, demands) =
-            tokio::join!(self.resolver.mail_hosts(domain), self.demands.of_domain(domain, &work.provider));
+    async fn direct(&self, domain: &str, provider: &str, route: Option<Arc<Route>>) -> Result<Vec<Spot>, Outcome> {
+        let (hosts, demands) = tokio::join!(self.resolver.mail_hosts(domain), self.demands.of_domain(domain, provider));
         let hosts = match hosts {
             Ok(hosts) => hosts,
             Err(failure) => return Err(self.missing.outcome(domain, failure).await),
@@ -135,6 +136,7 @@ impl Targets {
         }
         match last {
             Some(outcome) if spots.is_empty() => Err(outcome),
+            None if spots.is_empty() => Err(other_family(domain)),
             _ => Ok(spots),
         }
     }
@@ -149,11 +151,11 @@ impl Targets {
         let held = self.demands.of_host(demands, hosts, host).await?;
         let found = self.resolver.addresses(host).await.map_err(temporary)?;
         let port = self.resolver.smtp_port();
-        let spot = |ip| Spot {
-            domain: Some(Arc::clone(&demands.domain)),
-            ..self.spot(host, SocketAddr::new(ip, port), route.cloned(), held.clone())
+        let spot = |ip| {
+            let found = self.spot(host, SocketAddr::new(ip, port), route.cloned(), held.clone())?;
+            Some(Spot { domain: Some(Arc::clone(&demands.domain)), ..found })
         };
-        Ok(found.into_iter().take(ADDRESSES_A_HOST).map(spot).collect())
+        Ok(found.into_iter().take(ADDRESSES_A_HOST).filter_map(spot).collect())
     }
 
     async fn relay(&self, route: Arc<Route>) -> Result<Vec<Spot>, Outcome> {
@@ -162,26 +164,71 @@ impl Targets {
         // An operator may name an address, and any address: a relay is his own decision.
         let held = relay_policy(&route);
         if let Ok(ip) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            return Ok(vec![self.spot(&host, SocketAddr::new(ip, port), Some(route), held)]);
+            return Ok(self.spot(&host, SocketAddr::new(ip, port), Some(route), held).into_iter().collect());
         }
         // Through the system's own look-up: a relay's name may stand in /etc/hosts or be a container's.
         let found = tokio::net::lookup_host((host.as_str(), port)).await.map_err(|e| unknown_relay(&host, &e))?;
         let spot = |addr| self.spot(&host, addr, Some(Arc::clone(&route)), held.clone());
-        Ok(found.take(ADDRESSES_A_HOST).map(spot).collect())
+        Ok(found.take(ADDRESSES_A_HOST).filter_map(spot).collect())
     }
 
-    fn spot(&self, host: &str, addr: SocketAddr, route: Option<Arc<Route>>, held: HeldTo) -> Spot {
-        let source = self.options.source_ip.filter(|ip| ip.is_ipv4() == addr.is_ipv4());
-        Spot { target: Target { host: host.to_owned(), addr, source }, route, held, domain: None }
+    /// `None`: the route has addresses of its own, and none of this family.
+    fn spot(&self, host: &str, addr: SocketAddr, route: Option<Arc<Route>>, held: HeldTo) -> Option<Spot> {
+        let fits = |ip: &IpAddr| ip.is_ipv4() == addr.is_ipv4();
+        let source = match route.as_deref().filter(|route| route.has_source()) {
+            Some(route) => Some(own_sources(route).find(fits)?),
+            None => self.options.source_ip.filter(fits),
+        };
+        Some(Spot { target: Target { host: host.to_owned(), addr, source }, route, held, domain: None })
+    }
+
+    /// The addresses that a direct route sends from, each with its name in EHLO.
+    pub fn sources(&self, route: &Route) -> Vec<(IpAddr, String)> {
+        let own: Vec<IpAddr> = own_sources(route).collect();
+        let sources = if own.is_empty() { self.options.source_ip.into_iter().collect() } else { own };
+        sources.into_iter().map(|ip| (ip, self.ehlo_name(Some(route), ip.is_ipv4()))).collect()
+    }
+
+    fn ehlo_name(&self, route: Option<&Route>, is_ipv4: bool) -> String {
+        match route {
+            Some(route) if !is_ipv4 && !route.ehlo_name_v6.is_empty() => route.ehlo_name_v6.clone(),
+            Some(route) if !route.ehlo_name.is_empty() => route.ehlo_name.clone(),
+            _ => self.options.ehlo_name.clone(),
+        }
+    }
+
+    /// Speaks to a relay up to where MAIL would come, and says whom it met.
+    pub async fn greet_relay(&self, route: &Route) -> Result<String, Outcome> {
+        self.greet(self.relay(Arc::new(route.clone())).await?).await
+    }
+
+    /// As [`Targets::greet_relay`], with the mail server of a domain, from the route's own address.
+    pub async fn greet_mail_host(&self, route: &Route, domain: &str) -> Result<String, Outcome> {
+        // What the provider's entry demands is found out by the first message.
+        self.greet(self.direct(domain, "", Some(Arc::new(route.clone()))).await?).await
+    }
+
+    async fn greet(&self, spots: Vec<Spot>) -> Result<String, Outcome> {
+        let mut last = deleted();
+        for spot in spots {
+            match self.open(&spot).await {
+                Ok(connection) => {
+                    let peer = connection.peer();
+                    let tls = if peer.tls == TlsUse::None { "without TLS".to_owned() } else { peer.tls.label() };
+                    let words = format!("{} answers at {}, {tls}", peer.host, spot.target.addr);
+                    connection.quit().await;
+                    return Ok(words);
+                }
+                Err(outcome) => last = outcome,
+            }
+        }
+        Err(last)
     }
 
     /// How a connection to this spot is made.
     pub(super) fn session(&self, spot: &Spot) -> Result<Session, Outcome> {
         let route = spot.route.as_deref();
-        let ehlo_name = match route {
-            Some(route) if !route.ehlo_name.is_empty() => route.ehlo_name.clone(),
-            _ => self.options.ehlo_name.clone(),
-        };
+        let ehlo_name = self.ehlo_name(route, spot.target.addr.is_ipv4());
         let is_plain = spot.held.policy.allows_plain() && self.memory.is_plain(&spot.target.host, Instant::now());
         Ok(Session {
             tls: if is_plain { TlsPolicy::None } else { spot.held.policy.clone() },
@@ -239,6 +286,20 @@ fn relay_policy(route: &Route) -> HeldTo {
         RouteTls::Tls => (TlsPolicy::Implicit, TlsDemand::Relay),
     };
     HeldTo::by_route(policy, demand)
+}
+
+fn own_sources(route: &Route) -> impl Iterator<Item = IpAddr> {
+    [&route.source_v4, &route.source_v6].into_iter().filter_map(|source| source.parse().ok())
+}
+
+fn deleted() -> Outcome {
+    let detail = "the route that it was to leave by is not there any more".to_owned();
+    Outcome::Broken { phase: Phase::Dns, problem: Problem::DnsFailure, detail }
+}
+
+fn other_family(domain: &str) -> Outcome {
+    let detail = format!("the mail hosts of {domain} have no address of the kind that the route sends from");
+    Outcome::Broken { phase: Phase::Dns, problem: Problem::DnsFailure, detail }
 }
 
 /// One broken host name, of an MX or a relay, says nothing about the recipient's domain.

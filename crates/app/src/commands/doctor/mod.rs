@@ -4,6 +4,7 @@ mod database;
 mod domains;
 mod local;
 mod network;
+mod routes;
 mod running;
 
 use std::process::ExitCode;
@@ -65,6 +66,7 @@ pub async fn run(arguments: DoctorArguments, config: Config) -> anyhow::Result<E
     if let Some(store) = &store {
         running::look(&config, store, arguments.deep, &mut findings).await;
         domains::look(store, &mut findings).await;
+        routes::look(&config, store, arguments.network, &mut findings).await;
     }
     network::look(&config, arguments.network, &mut findings).await;
     let worst = findings.iter().map(|finding| finding.grade).max().unwrap_or(Grade::Ok);

@@ -5,11 +5,41 @@
 -- Lines and ring entries that one call looks at before it lets others be served.
 Q.LOOKS = 128
 
+-- `routes`, separated by commas: the process that asks takes no jobs of them.
+function Q.bar(routes)
+  Q.barred = {}
+  for route in string.gmatch(routes, '[^,]+') do
+    Q.barred[route] = true
+  end
+end
+
+function Q.is_barred(name)
+  return Q.barred[string.match(name, '@([^@]*)$') or name]
+end
+
+-- The first of a lane's list that the caller takes jobs of, brought to the front. The others stay listed: another
+-- process may serve them.
+function Q.first_name(lane)
+  local list = Q.base .. ':L' .. lane
+  local name = redis.call('LINDEX', list, 0)
+  if not name or not Q.is_barred(name) then
+    return name
+  end
+  for _, other in ipairs(redis.call('LRANGE', list, 0, -1)) do
+    if not Q.is_barred(other) then
+      redis.call('LREM', list, 1, other)
+      redis.call('LPUSH', list, other)
+      return other
+    end
+  end
+  return nil
+end
+
 -- The first line of a lane that can be served, and how many messages its gate lets through. It stays listed, at the
 -- front; lines before it that are empty or at a limit are taken out.
 function Q.next_open(lane)
   while Q.looks > 0 do
-    local name = redis.call('LINDEX', Q.base .. ':L' .. lane, 0)
+    local name = Q.first_name(lane)
     if not name then
       return nil
     end

@@ -59,11 +59,13 @@ register('push_delayed', true, function(a)
 end, true)
 
 register('claim', true, function(a)
+  Q.bar(a[5])
   local reply = Q.claim(a[1], a[2], tonumber(a[3]), a[4])
   return reply, reply[1] == 'grant'
 end)
 
 register('more', true, function(a)
+  Q.bar(a[6])
   local reply = Q.more(a[1], tonumber(a[2]), { tonumber(a[3]), tonumber(a[4]), tonumber(a[5]) })
   return reply, reply[1] == 'jobs'
 end)

@@ -9,7 +9,7 @@ function Q.extend(fence)
   return true
 end
 
--- `settled` has four values for each job: campaign, delivery, attempt, and 'done', 'release' or a delay. Matched by
+-- `settled` has four values for each job: campaign, delivery, attempt, and 'done', 'release', 'void' or a delay. Matched by
 -- campaign and delivery: the attempt may have moved on. Asked again, it finds nothing left to do.
 function Q.settle(fence, settled)
   if not Q.extend(fence) then
@@ -20,7 +20,7 @@ function Q.settle(fence, settled)
     fields[#fields + 1] = settled[i] .. '/' .. settled[i + 1]
   end
   local held = redis.call('HMGET', key, unpack(fields))
-  local id, seen, gone, released = held[1], {}, {}, {}
+  local id, seen, gone, released, void = held[1], {}, {}, {}, {}
   for n = 3, #fields do
     local field, value = fields[n], held[n]
     if value and not seen[field] then
@@ -28,25 +28,38 @@ function Q.settle(fence, settled)
       gone[#gone + 1] = field
       local at = (n - 3) * 4 + 1
       local slot = string.match(value, '(%d+)/%d+$')
-      Q.settle_one(id, slot, settled, at, value, released)
+      Q.settle_one(id, slot, settled, at, value, released, void)
     end
   end
   if #gone > 0 then
     redis.call('HDEL', key, unpack(gone))
     Q.set_line_alarm(id)
   end
+  if #released + #void > 0 then
+    redis.call('HSET', key, '@messages', Q.text(math.max(0, tonumber(held[2]) - #released - #void)))
+  end
   if #released > 0 then
-    redis.call('HSET', key, '@messages', Q.text(math.max(0, tonumber(held[2]) - #released)))
     Q.release(id, released)
+  end
+  if #void > 0 then
+    Q.give_back(id, void)
   end
   return { 'held' }
 end
 
-function Q.settle_one(id, slot, settled, at, value, released)
+function Q.settle_one(id, slot, settled, at, value, released, void)
   local how = settled[at + 3]
   if how == 'release' then
     local attempt, minute = string.match(value, '/(%-?%d+)/%d+/(%d+)$')
     released[#released + 1] = { slot = slot, word = Q.word(settled[at + 1], attempt), minute = tonumber(minute) }
+    return
+  end
+  if how == 'void' then
+    Q.move(id, slot, 'leased', -1)
+    local _, name = Q.lane_and_name(id)
+    Q.refund_stream(name, Q.campaign(slot), 1)
+    Q.tidy_campaign(slot)
+    void[#void + 1] = tonumber(string.match(value, '/(%d+)$'))
     return
   end
   Q.move(id, slot, 'leased', -1)
@@ -87,6 +100,12 @@ function Q.release(id, released)
     Q.refund_stream(name, Q.campaign(released[n].slot), 1)
     Q.put_back(id, released[n])
   end
+  Q.give_back(id, charged)
+end
+
+-- The tokens of messages that were not begun, by the minutes in which they were charged.
+function Q.give_back(id, charged)
+  local _, name = Q.lane_and_name(id)
   Q.refund(name, charged)
   Q.room_again(name)
 end

@@ -50,7 +50,7 @@ pub fn rows(campaign: &Campaign, readiness: &Readiness) -> Vec<Row> {
             address(id, "/content"),
         ),
         row(RowKey::Footer, "Footer", false, footer(readiness), address(id, "/content")),
-        row(RowKey::Route, "Sending", readiness.route.is_none(), route(readiness), "/settings".to_owned()),
+        row(RowKey::Route, "Sending", readiness.leaving.is_none(), leaving(readiness), address(id, "/details")),
     ]
 }
 
@@ -109,13 +109,8 @@ fn footer(readiness: &Readiness) -> String {
     format!("Unsubscribe link · {}", address.join(", "))
 }
 
-fn route(readiness: &Readiness) -> String {
-    use tidings_domain::RouteKind;
-    match &readiness.route {
-        None => "How does mail leave?".to_owned(),
-        Some(route) if route.kind == RouteKind::Relay => format!("Through the relay {}:{}", route.host, route.port),
-        Some(_) => "Directly to the receivers’ mail servers".to_owned(),
-    }
+fn leaving(readiness: &Readiness) -> String {
+    readiness.leaving.as_ref().map_or_else(|| "How does mail leave?".to_owned(), |leaving| leaving.sentence.clone())
 }
 
 /// `2 things to do before you can launch`.

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
 use tidings_domain::EmailAddress;
-use tidings_store::{Campaign, CampaignDetails, CampaignId, Edited};
+use tidings_store::{Campaign, CampaignDetails, CampaignId, Edited, Way};
 
 use super::deadline::DeadlineForm;
 use super::draft::{address, id_of, is_draft, not_a_draft};
@@ -14,6 +14,7 @@ use crate::filters;
 use crate::flash::{Tone, flash};
 use crate::form::Errors;
 use crate::page::{Nav, Page, Show, see_other};
+use crate::pages::sending::ways::{self, WayChoice};
 use crate::problem::WebResult;
 
 pub const MAX_NAME_CHARS: usize = 200;
@@ -39,6 +40,9 @@ struct DetailsPage {
     conflict: Option<Conflict>,
     fields: Vec<MergeField>,
     deadline: DeadlineForm,
+    ways: Vec<WayChoice>,
+    /// As the form says it; empty: the workspace's.
+    way: String,
 }
 
 impl Show for DetailsPage {
@@ -58,6 +62,8 @@ pub struct DetailsForm {
     preview_text: String,
     #[serde(flatten)]
     deadline: DeadlineForm,
+    #[serde(default)]
+    way: String,
 }
 
 pub async fn form(
@@ -73,12 +79,15 @@ pub async fn form(
     }
     let fields = merge_fields::all(&data).await?;
     let deadline = DeadlineForm::of(campaign.head.deadline(), page.zone);
+    let (id, version, given) = (campaign.head.id, campaign.head.version, details_of(campaign));
     DetailsPage {
         deadline,
         page: page.titled("Sender and subject", Nav::Campaigns),
-        id: campaign.head.id,
-        version: campaign.head.version,
-        given: details_of(campaign),
+        id,
+        version,
+        ways: ways::choices(&data).await?,
+        way: given.way.map(ways::word_of).unwrap_or_default(),
+        given,
         errors: Errors::default(),
         conflict: None,
         fields,
@@ -97,8 +106,11 @@ pub async fn save(
     let given = given.into_inner();
     let deadline = given.deadline.clone();
     let (given, errors) = checked(given, &page);
+    let ways = ways::choices(&data).await?;
     let back = |page: Page, version, errors, conflict, fields| DetailsPage {
         deadline: deadline.clone(),
+        ways,
+        way: given.way.map(ways::word_of).unwrap_or_default(),
         page: page.titled("Sender and subject", Nav::Campaigns),
         id,
         version,
@@ -134,6 +146,7 @@ fn details_of(campaign: Campaign) -> CampaignDetails {
         reply_to: content.reply_to,
         subject: head.subject,
         preview_text: content.preview_text,
+        way: Way::of(head.route_id, head.pool_id),
     }
 }
 
@@ -148,6 +161,7 @@ fn checked(form: DetailsForm, page: &Page) -> (CampaignDetails, Errors) {
         reply_to: mailbox(&mut errors, "reply_to", &form.reply_to),
         subject: line(&mut errors, "subject", &form.subject, MAX_SUBJECT_CHARS),
         preview_text: line(&mut errors, "preview_text", &form.preview_text, MAX_PREVIEW_CHARS),
+        way: ways::way_of(&form.way),
     };
     (given, errors)
 }

@@ -84,11 +84,11 @@ pub async fn launch(
             .show_errors();
     }
     let frozen = freeze(&content_of(&campaign, &readiness.workspace, &readiness.lists));
-    let (Some(route), Ok(frozen), true) = (&readiness.route, frozen, readiness.can_launch()) else {
+    let (Ok(frozen), true) = (frozen, readiness.can_launch()) else {
         return page_of(page, &data, campaign, "It cannot be launched yet: see what is missing.").await?.show_errors();
     };
     let by = page.who()?.name.clone();
-    let launch = Launch { content: frozen_row(frozen)?, route: Some(route.id), expected_version: given.version, by };
+    let launch = Launch { content: frozen_row(frozen)?, route: None, expected_version: given.version, by };
     match data.launch(id, launch, page.now).await? {
         Launched::Yes { .. } => {
             flash(

@@ -13,6 +13,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::rate::{Rate, RateMeter};
 use super::tally::Tally;
+use crate::pages::sending::standing::{RouteTrouble, troubles_of};
 use crate::{WebState, disk};
 
 /// How often the numbers are read while somebody watches.
@@ -36,6 +37,8 @@ pub struct Look {
     pub disk: Option<u64>,
     /// Why the whole installation sends nothing.
     pub lock: Option<String>,
+    /// Routes that it should leave by and does not get through.
+    pub troubles: Vec<RouteTrouble>,
     pub at: UnixMs,
 }
 
@@ -130,16 +133,12 @@ async fn look(state: &WebState, data: &Workspace, id: CampaignId, meter: &mut Ra
     // Deferrals and a growing audience are progress, too, though no part of the rate.
     meter.look(at, tally.settled());
     meter.saw(at, (tally.total(), tally.open(), tally.ahead()));
-    Ok(Look {
-        overview,
-        turns: state.store.pace_events_of(id, TURNS_SHOWN).await?,
-        queue: state.queue.snapshot().await,
-        rate: meter.rate(),
-        moved_at: meter.moved_at(),
-        disk: full_disk(state),
-        lock: state.store.sending_lock().await?,
-        at,
-    })
+    let queue = state.queue.snapshot().await;
+    let troubles = troubles_of(&overview.head, &queue, data, at).await?;
+    let turns = state.store.pace_events_of(id, TURNS_SHOWN).await?;
+    let lock = state.store.sending_lock().await?;
+    let (rate, moved_at, disk) = (meter.rate(), meter.moved_at(), full_disk(state));
+    Ok(Look { overview, turns, queue, rate, moved_at, disk, lock, troubles, at })
 }
 
 /// A fresh look for a page that is loaded whole, with the rate that an updater has seen, if one runs.
@@ -149,10 +148,12 @@ async fn look(state: &WebState, data: &Workspace, id: CampaignId, meter: &mut Ra
 pub async fn fresh(state: &WebState, data: &Workspace, id: CampaignId) -> StoreResult<Look> {
     let seen = state.live.last_look(id);
     let overview = data.overview(id).await?;
+    let queue = state.queue.snapshot().await;
     Ok(Look {
+        troubles: troubles_of(&overview.head, &queue, data, state.now()).await?,
         overview,
         turns: state.store.pace_events_of(id, TURNS_SHOWN).await?,
-        queue: state.queue.snapshot().await,
+        queue,
         rate: seen.as_ref().map(|look| look.rate).unwrap_or_default(),
         moved_at: seen.and_then(|look| look.moved_at),
         disk: full_disk(state),

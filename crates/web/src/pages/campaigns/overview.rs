@@ -20,6 +20,7 @@ use crate::bounce_words::{self, ClassWords};
 use crate::filters;
 use crate::page::{Nav, Page, Show};
 use crate::pages::providers::{EventRow, event_rows};
+use crate::pages::sending::standing::RouteTrouble;
 use crate::problem::WebResult;
 use crate::text::{count_of, number};
 use crate::waiting::HEARTBEAT_LIMIT;
@@ -86,6 +87,7 @@ pub struct LiveView {
     pub stats: Vec<Stat>,
     pub pace: Option<Pace>,
     pub stuck: Option<Stuck>,
+    pub troubles: Vec<RouteTrouble>,
     pub attention: String,
     pub in_doubt: i64,
     pub skipped: Vec<(String, i64)>,
@@ -143,6 +145,7 @@ pub fn view(look: &Look, page: &Page) -> LiveView {
         stats: stats(overview, &tally),
         pace: pace::explain(look, clock),
         stuck: stuck::diagnose(look),
+        troubles: look.troubles.clone(),
         attention: head.attention.clone(),
         in_doubt: tally.of(DeliveryState::InDoubt),
         skipped: overview.skipped.iter().map(|(reason, n)| (wording::skipped(reason).to_owned(), *n)).collect(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidings_domain::{DeliveryState, Lane};
+use tidings_domain::{DeliveryState, Destination, Lane};
 use tidings_queue::{ShardStatus, Standing};
 use tidings_store::{LastReply, ProviderId};
 
@@ -54,7 +54,9 @@ pub fn rows(look: &Look, page: &Page) -> Vec<ProviderRow> {
 /// The provider's own shard, or the relay's through which all goes.
 fn shard_of<'a>(look: &'a Look, provider: &str) -> Option<&'a ShardStatus> {
     let bulk = |s: &&ShardStatus| i16::from(s.shard.lane) == Lane::Bulk.code();
-    look.queue.shards.iter().filter(bulk).find(|s| &*s.shard.name == provider)
+    let ours = |s: &&ShardStatus| Destination::of(&s.shard.name).provider() == Some(provider);
+    // Of several routes the one with most to do.
+    look.queue.shards.iter().filter(bulk).filter(ours).max_by_key(|s| s.ready + s.leased)
 }
 
 fn row(

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use tidings_compose::{Finding, Level, preflight};
 use tidings_domain::{Audience, UnixMs};
-use tidings_store::{Campaign, CampaignId, CampaignList, Route, Workspace, WorkspaceRow};
+use tidings_store::{Campaign, CampaignId, CampaignList, Workspace, WorkspaceRow};
 
 use super::draft::{address, content_of};
 use super::signing_check::signing_check;
+use crate::pages::sending::ways::{self, Leaving};
 use crate::problem::WebResult;
 
 /// A finding with the way to mend it.
@@ -39,7 +40,8 @@ pub enum RowKey {
 pub struct Readiness {
     pub lists: Vec<CampaignList>,
     pub workspace: WorkspaceRow,
-    pub route: Option<Route>,
+    /// `None`: there is no way to send yet.
+    pub leaving: Option<Leaving>,
     pub audience: Audience,
     /// The most serious first.
     pub checks: Vec<Check>,
@@ -55,15 +57,16 @@ impl Readiness {
         let ids = |lists: Vec<&CampaignList>| lists.into_iter().map(|l| l.list_id).collect::<Vec<_>>();
         let audience = data.audience(ids(include), ids(exclude), now).await?;
         let workspace = data.details().await?;
-        let route = data.route().await?;
+        let leaving = ways::leaving(data, &campaign.head).await?;
         let fields: BTreeSet<String> = data.attribute_names().await?.into_iter().collect();
         let draft = content_of(campaign, &workspace, &lists);
-        let mut checks = own_checks(id, &lists, &audience, route.as_ref());
-        checks.extend(signing_check(&draft.from_email, &data.signing_domains().await?, route.as_ref()));
+        let mut checks = own_checks(id, &lists, &audience, leaving.as_ref());
+        let route = leaving.as_ref().map(|leaving| &leaving.route);
+        checks.extend(signing_check(&draft.from_email, &data.signing_domains().await?, route));
         checks.extend(deadline_check(campaign, now));
         checks.extend(preflight(&draft, &fields).into_iter().map(|finding| with_fix(id, finding)));
         checks.sort_by_key(|c| c.level);
-        Ok(Self { lists, workspace, route, audience, checks })
+        Ok(Self { lists, workspace, leaving, audience, checks })
     }
 
     pub fn blockers(&self) -> usize {
@@ -81,7 +84,7 @@ impl Readiness {
 }
 
 /// What only the campaign as a whole can lack.
-fn own_checks(id: CampaignId, lists: &[CampaignList], audience: &Audience, route: Option<&Route>) -> Vec<Check> {
+fn own_checks(id: CampaignId, lists: &[CampaignList], audience: &Audience, leaving: Option<&Leaving>) -> Vec<Check> {
     let block = |code, title: &str, detail: &str, href: String, fix, row| Check {
         level: Level::Block,
         code,
@@ -101,10 +104,17 @@ fn own_checks(id: CampaignId, lists: &[CampaignList], audience: &Audience, route
         let to = address(id, "/recipients");
         checks.push(block("empty-audience", "Nobody would get it", detail, to, "Change lists", RowKey::Recipients));
     }
-    if route.is_none() {
-        let detail = "Tidings does not know yet how mail leaves: through a relay, or directly.";
-        let to = "/settings".to_owned();
-        checks.push(block("no-route", "No way to send", detail, to, "Set up sending", RowKey::Route));
+    let settings = || "/settings/sending".to_owned();
+    match leaving {
+        None => {
+            let detail = "Tidings does not know yet how mail leaves: through a relay, or directly.";
+            checks.push(block("no-route", "No way to send", detail, settings(), "Set up sending", RowKey::Route));
+        }
+        Some(leaving) if !leaving.is_on => {
+            let detail = "Every route that it could leave by is switched off.";
+            checks.push(block("route-off", "Its way is switched off", detail, settings(), "Routes", RowKey::Route));
+        }
+        Some(_) => {}
     }
     checks
 }

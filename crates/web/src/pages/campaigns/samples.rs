@@ -48,6 +48,7 @@ fn head() -> CampaignHead {
         attention: String::new(),
         revision_id: None,
         route_id: None,
+        pool_id: None,
         audience_total: None,
         version: 1,
         created_by: String::new(),
@@ -65,7 +66,17 @@ fn head() -> CampaignHead {
 
 /// As a page sees it, without an updater.
 pub fn look(overview: Overview, queue: Snapshot) -> Look {
-    Look { overview, queue, turns: vec![], rate: Rate::default(), moved_at: None, disk: None, lock: None, at: NOW }
+    Look {
+        overview,
+        queue,
+        turns: vec![],
+        rate: Rate::default(),
+        moved_at: None,
+        disk: None,
+        lock: None,
+        troubles: vec![],
+        at: NOW,
+    }
 }
 
 /// A shard of the bulk lane.

@@ -5,7 +5,7 @@ use askama::Template;
 use serde::Deserialize;
 use tidings_compose::freeze;
 use tidings_domain::{DeliveryState, EmailAddress};
-use tidings_store::{CampaignHead, CampaignId, Person, SubscriberId, TestMessage, Workspace};
+use tidings_store::{CampaignHead, CampaignId, Person, RouteId, SubscriberId, TestMessage, Way, Workspace};
 
 use super::draft::{address, content_of, frozen_row, id_of};
 use super::wording;
@@ -14,6 +14,7 @@ use crate::filters;
 use crate::flash::{Tone, flash};
 use crate::form::Errors;
 use crate::page::{Nav, Page, Show, fragment, see_other};
+use crate::pages::sending::ways::{self, WayChoice};
 use crate::problem::WebResult;
 use crate::text::count_of;
 
@@ -30,6 +31,8 @@ struct TestPage {
     as_email: String,
     errors: Errors,
     has_route: bool,
+    ways: Vec<WayChoice>,
+    way: String,
     results: Vec<TestResult>,
     is_waiting: bool,
 }
@@ -65,12 +68,17 @@ pub struct TestForm {
     to: String,
     #[serde(default, rename = "as")]
     as_email: String,
+    /// One route, for this test alone; empty: as the campaign leaves.
+    #[serde(default)]
+    way: String,
 }
 
 #[derive(Deserialize)]
 pub struct Query {
     #[serde(default, rename = "as")]
     as_email: String,
+    #[serde(default)]
+    route: String,
 }
 
 pub async fn form(
@@ -80,8 +88,10 @@ pub async fn form(
     query: web::Query<Query>,
 ) -> WebResult<HttpResponse> {
     let data = page.data(&state)?;
-    let (to, as_email) = (page.who()?.email.clone(), query.into_inner().as_email);
-    page_of(page, &data, id_of(&path), TestForm { to, as_email }, Errors::default()).await?.show()
+    let Query { as_email, route } = query.into_inner();
+    let way = if route.is_empty() { route } else { format!("route:{route}") };
+    let given = TestForm { to: page.who()?.email.clone(), as_email, way };
+    page_of(page, &data, id_of(&path), given, Errors::default()).await?.show()
 }
 
 pub async fn results(page: Page, state: web::Data<WebState>, path: web::Path<i64>) -> WebResult<HttpResponse> {
@@ -103,11 +113,11 @@ pub async fn send(
     let to = addresses(&given.to, &mut errors);
     let as_subscriber = subscriber(&data, &given.as_email, &mut errors).await?;
     let content = frozen(&data, id, &mut errors).await?;
-    let route = data.route().await?;
-    let (Some(content), Some(route), true) = (content, route, errors.is_empty()) else {
+    let route = route(&data, &given.way, &mut errors).await?;
+    let (Some(content), true) = (content, errors.is_empty()) else {
         return page_of(page, &data, id, given, errors).await?.show_errors();
     };
-    let test = TestMessage { content, to, as_subscriber, route: Some(route.id) };
+    let test = TestMessage { content, to, as_subscriber, route };
     let sent = data.send_test(id, test, page.now).await?;
     let n = i64::try_from(sent.len()).unwrap_or(0);
     flash(
@@ -116,6 +126,19 @@ pub async fn send(
         format!("{} on the way. The answers appear below.", count_of(n, "test message is", "test messages are")),
     );
     Ok(see_other(&address(id, "/test")))
+}
+
+/// The route that the test is to show; `None`: whichever the campaign would take.
+async fn route(data: &Workspace, word: &str, errors: &mut Errors) -> WebResult<Option<RouteId>> {
+    let routes = data.routes().await?;
+    if routes.is_empty() {
+        errors.add("way", "There is no way to send yet.");
+    }
+    let Some(id) = ways::way_of(word).and_then(Way::route) else { return Ok(None) };
+    if routes.iter().all(|route| route.id != id) {
+        errors.add("way", "This route is not there any more.");
+    }
+    Ok(Some(id))
 }
 
 /// Separated by commas, semicolons or white space.
@@ -168,10 +191,12 @@ async fn frozen(
 
 async fn page_of(page: Page, data: &Workspace, id: CampaignId, given: TestForm, errors: Errors) -> WebResult<TestPage> {
     let head = data.campaign_head(id).await?;
-    let has_route = data.route().await?.is_some();
+    let ways: Vec<WayChoice> =
+        ways::choices(data).await?.into_iter().filter(|way| way.word.starts_with("route:")).collect();
     let (results, is_waiting) = answers(data, id).await?;
     let page = page.titled(format!("Test {}", head.name), Nav::Campaigns);
-    Ok(TestPage { page, head, to: given.to, as_email: given.as_email, errors, has_route, results, is_waiting })
+    let TestForm { to, as_email, way } = given;
+    Ok(TestPage { page, head, to, as_email, errors, has_route: !ways.is_empty(), ways, way, results, is_waiting })
 }
 
 async fn answers(data: &Workspace, id: CampaignId) -> WebResult<(Vec<TestResult>, bool)> {
