@@ -147,7 +147,7 @@ mod tests {
     fn a_fault_names_its_line_and_changes_nothing() {
         let said = |text: &str| of_file(text).err().unwrap_or_default();
         assert!(said(&FILE.replace("4.0", "0.0")).contains("line 1: google: limits above zero"));
-        assert!(said(&FILE.replace("'421 come back on", "'421 not on")).contains("line 6: rule monday"));
+        assert!(said(&FILE.replace("'421 come back on", "'421 come back at")).contains("line 6: rule monday"));
         assert!(said(&FILE.replace("['google']", "['gmail']")).contains("line 6"));
         let good = book().in_trouble(Some("line 3".to_owned()));
         assert_eq!(good.table.limits("google"), good.base().limits("google"));
