@@ -60,7 +60,7 @@ async fn fan_out_forecast_and_pages_agree_on_every_kind_scope_and_list() {
                     assert_eq!(forecast.suppressed, i64::from(stops), "{said}");
                     let c = w.draft(campaign, &[1], &[]).await;
                     w.launch(c).await;
-                    let done = w.store.fan_out(c, 100, NOW).await.expect("fans out");
+                    let done = w.store.fan_out(c, 100, NOW).await.expect("fans out").0;
                     assert_eq!(done, FanOut::Finished { audience_total: 2, to_send: 2 - i64::from(stops) }, "{said}");
                     let rows = w.rows(&format!("campaign_id = {c}")).await;
                     assert_eq!(reasons(&rows), [stops.then_some("blocklist"), None], "{said}");
@@ -132,7 +132,7 @@ async fn who_is_reached_by_another_list_still_gets_it() {
         assert_eq!(answers, [IntentAnswer::Skipped(SkipReason::Blocklist), IntentAnswer::Go]);
         let c = w.draft(2, &[1, 2], &[]).await;
         w.launch(c).await;
-        let done = w.store.fan_out(c, 100, NOW).await.expect("fans out");
+        let done = w.store.fan_out(c, 100, NOW).await.expect("fans out").0;
         assert_eq!(done, FanOut::Finished { audience_total: 2, to_send: 1 });
     })
     .await;
