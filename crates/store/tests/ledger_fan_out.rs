@@ -25,7 +25,7 @@ async fn every_member_has_one_row_and_every_absence_its_reason() {
         w.suppress("domain", "blocked.example", "blocklist", None).await;
         let c = w.draft(1, &[1, 2], &[3]).await;
         w.launch(c).await;
-        let done = w.store.fan_out(c, 100, NOW).await.expect("fans out");
+        let done = w.store.fan_out(c, 100, NOW).await.expect("fans out").0;
         // 13 people: 1 left his only list, 8 is still on one of two, 9 and 10 are on both.
         assert_eq!(done, FanOut::Finished { audience_total: 13, to_send: 8 });
         assert_eq!(
@@ -95,7 +95,7 @@ async fn who_joins_after_the_launch_is_not_in_it() {
         w.launch(c).await;
         w.list(2, [6]).await;
         w.sql("UPDATE subscriptions SET list_id = 1 WHERE subscriber_id = 6").await;
-        let done = w.store.fan_out(c, 100, NOW).await.expect("fans out");
+        let done = w.store.fan_out(c, 100, NOW).await.expect("fans out").0;
         assert_eq!(done, FanOut::Finished { audience_total: 5, to_send: 5 });
     })
     .await;
@@ -107,7 +107,7 @@ async fn an_empty_audience_and_a_cancelled_campaign_end_well() {
         let c = w.draft(1, &[], &[]).await;
         assert_eq!(w.store.fan_out(c, 100, NOW).await.expect("looks").0, FanOut::NotQueuing);
         w.launch(c).await;
-        let done = w.store.fan_out(c, 100, NOW).await.expect("fans out");
+        let done = w.store.fan_out(c, 100, NOW).await.expect("fans out").0;
         assert_eq!(done, FanOut::Finished { audience_total: 0, to_send: 0 });
 
         w.list(1, 1..=20).await;
