@@ -1,13 +1,11 @@
 //! Real mail servers from Debian's packages that keep what they take, each message as a file: independent judges of what we put on the wire.
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
 use tidings_testing::Certificate;
 
 use crate::mail_servers::{

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use tidings_domain::{Lane, ProviderTable, RetryPolicy, RouteKind, RouteTls};
+use tidings_domain::{Lane, ProviderTable, RetryPolicy};
 use tidings_queue::QueueOptions;
 use tidings_sandbox::{Habit, SHIPPED_CSV, SHIPPED_ROWS, World, providers, subscribers_csv};
 use tidings_store::{CampaignDetails, NewRoute};

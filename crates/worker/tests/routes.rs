@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tidings_bounce::ProviderBook;
 use tidings_compose::Keys;
-use tidings_delivery::{Resolver, ResolverOptions, TlsClients};
+use tidings_delivery::{Resolver, ResolverOptions, StsOptions, TlsClients};
 use tidings_domain::{
     CampaignState, EmailAddress, Lane, ProviderTable, RetryPolicy, RouteKind, RouteTls, Shared, UnixMs, WarmUpPlan,
 };
@@ -162,6 +162,7 @@ impl World {
                 ehlo_name: "localhost".into(),
                 source_ip: None,
                 tls: TlsClients::new(&[]).expect("TLS"),
+                sts: StsOptions::default(),
             },
             options: SenderOptions {
                 retry: quick,

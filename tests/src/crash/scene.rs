@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use tidings_compose::{Content, Frozen, Keys, Mailer, Origin, Site, text_from_html};
-use tidings_domain::{BounceLimits, RouteKind, RouteTls, UnixMs};
+use tidings_domain::{BounceLimits, UnixMs};
 use tidings_sandbox::content_hash;
 use tidings_store::{
     CampaignBody, CampaignDetails, CampaignId, Edited, ListId, NewAdmin, NewCampaign, NewRoute, Organisation,
@@ -63,7 +63,7 @@ impl Scene {
         };
         workspace.save_organisation(organisation).await?;
         workspace.save_sender("Harness".to_owned(), ADMIN.to_owned()).await?;
-        workspace.save_route(direct_route(), now()).await?;
+        workspace.save_route(NewRoute::direct(), now()).await?;
         // Bounces are what the sandbox is for; nobody is to be stopped for them.
         let never =
             BounceLimits { pause_hard_bounces: 0, pause_complaints: 0, warn_complaints: 0, ..BounceLimits::default() };
@@ -93,9 +93,8 @@ impl Scene {
             name: name.clone(),
             from_name: "Harness".to_owned(),
             from_email: ADMIN.to_owned(),
-            reply_to: String::new(),
             subject: "{{ first_name | default(\"Hello\") }}, once".to_owned(),
-            preview_text: String::new(),
+            ..CampaignDetails::default()
         };
         let content = CampaignBody {
             html: LETTER.to_owned(),
@@ -184,18 +183,4 @@ async fn open(ground: &Ground, keys: &Keys) -> anyhow::Result<Store> {
         ..StoreOptions::default()
     };
     Ok(Store::open(&ground.database_url(), options).await?)
-}
-
-fn direct_route() -> NewRoute {
-    NewRoute {
-        kind: RouteKind::Direct,
-        host: String::new(),
-        port: 25,
-        tls: RouteTls::Opportunistic,
-        username: String::new(),
-        password_sealed: None,
-        ehlo_name: String::new(),
-        max_connections: 0,
-        max_per_second: 0,
-    }
 }

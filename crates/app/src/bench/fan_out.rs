@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use tidings_bounce::ProviderBook;
 use tidings_delivery::{Resolver, ResolverOptions};
-use tidings_domain::{CampaignState, Lane, RouteKind, RouteTls, Shared, UnixMs};
+use tidings_domain::{CampaignState, Lane, Shared, UnixMs};
 use tidings_queue::{Job, Queue, QueueOptions, RedisOptions, Shard};
 use tidings_store::{BENCH_DOMAINS, CampaignDetails, CampaignId, ListId, NewRoute, Store, StoreOptions, bench_domain};
 use tidings_worker::{Dispatcher, DispatcherOptions, Looping, now};
@@ -186,17 +186,7 @@ pub fn sender() -> scene::Sender<'static> {
 }
 
 pub fn route() -> NewRoute {
-    NewRoute {
-        kind: RouteKind::Direct,
-        host: String::new(),
-        port: 25,
-        tls: RouteTls::Opportunistic,
-        username: String::new(),
-        password_sealed: None,
-        ehlo_name: "bench.example".to_owned(),
-        max_connections: 0,
-        max_per_second: 0,
-    }
+    NewRoute { ehlo_name: "bench.example".to_owned(), ..NewRoute::direct() }
 }
 
 pub fn details() -> CampaignDetails {
@@ -204,8 +194,7 @@ pub fn details() -> CampaignDetails {
         name: "Bench".to_owned(),
         from_name: "Bench".to_owned(),
         from_email: "bench@sender.example".to_owned(),
-        reply_to: String::new(),
         subject: "News".to_owned(),
-        preview_text: String::new(),
+        ..CampaignDetails::default()
     }
 }

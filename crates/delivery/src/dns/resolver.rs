@@ -146,7 +146,7 @@ impl Resolver {
     /// One question, whose answer nobody remembers. Nothing there is an answer too.
     pub(super) async fn ask(&self, name: &str, kind: RecordType) -> Result<Vec<RData>, DnsFailure> {
         match self.inner.query(name, kind).await {
-            Ok((records, _)) => Ok(records),
+            Ok(answer) => Ok(answer.records),
             Err(Missing::Name(_) | Missing::Type(_)) => Ok(Vec::new()),
             Err(Missing::Unknown(why)) => {
                 Err(DnsFailure { problem: Problem::DnsFailure, detail: format!("{kind} of {name}: {why}") })

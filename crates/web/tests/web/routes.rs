@@ -1,3 +1,6 @@
+use actix_web::Error;
+use actix_web::body::BoxBody;
+use actix_web::dev::{Service, ServiceResponse};
 use actix_web::http::StatusCode;
 use tidings_domain::{RouteFault, UnixMs};
 use tidings_store::{RouteId, Way};
@@ -7,7 +10,10 @@ use crate::site::Site;
 
 const NEW: &str = "/settings/sending/routes/new";
 
-async fn two_routes(browser: &mut Browser) {
+async fn two_routes<S>(browser: &mut Browser<S>)
+where
+    S: Service<actix_http::Request, Response = ServiceResponse<BoxBody>, Error = Error>,
+{
     for name in ["North", "South"] {
         let form = [("name", name), ("kind", "direct"), ("tls", "starttls")];
         assert_eq!(browser.post(NEW, &form).await.status, StatusCode::SEE_OTHER);

@@ -114,6 +114,8 @@ fn work() -> Work {
         recipient: "ana@acme.test".to_owned(),
         subscriber: None,
         first_attempt_at: None,
+        window: None,
+        deadline: None,
     }
 }
 
