@@ -170,6 +170,7 @@ impl World {
                 source_ip: None,
                 tls: TlsClients::new(&[]).expect("TLS"),
                 sts: StsOptions::default(),
+                sts: StsOptions::default(),
             },
             options: SenderOptions::new("test".into(), 2),
         });
@@ -201,11 +202,8 @@ fn relay(at: SocketAddr) -> NewRoute {
         host: at.ip().to_string(),
         port: at.port(),
         tls: RouteTls::None,
-        username: String::new(),
-        password_sealed: None,
-        ehlo_name: String::new(),
         max_connections: 2,
-        max_per_second: 0,
+        ..NewRoute::direct()
     }
 }
 

@@ -61,7 +61,7 @@ impl Readiness {
         let fields: BTreeSet<String> = data.attribute_names().await?.into_iter().collect();
         let draft = content_of(campaign, &workspace, &lists);
         let mut checks = own_checks(id, &lists, &audience, leaving.as_ref());
-        let route = leaving.as_ref().map(|leaving| &leaving.route);
+        let route = leaving.as_ref().map(|leaving| leaving.route.kind);
         checks.extend(signing_check(&draft.from_email, &data.signing_domains().await?, route));
         checks.extend(deadline_check(campaign, now));
         checks.extend(preflight(&draft, &fields).into_iter().map(|finding| with_fix(id, finding)));
