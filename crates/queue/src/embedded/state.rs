@@ -195,6 +195,10 @@ impl State {
     }
 
     pub fn bar_routes(&mut self, routes: &[String]) {
+        // Told before each lease, and nearly always the same.
+        if routes.len() == self.barred.len() && routes.iter().all(|route| self.barred.contains(route)) {
+            return;
+        }
         let before = std::mem::replace(&mut self.barred, routes.iter().cloned().collect());
         for budget in 0..self.budgets.len() as u32 {
             let was_barred = before.contains(route_of(&self.budgets[budget as usize].name));
