@@ -170,7 +170,6 @@ impl World {
                 source_ip: None,
                 tls: TlsClients::new(&[]).expect("TLS"),
                 sts: StsOptions::default(),
-                sts: StsOptions::default(),
             },
             options: SenderOptions::new("test".into(), 2),
         });
