@@ -303,7 +303,9 @@ async fn a_greylisted_delivery_comes_back_from_the_same_address() {
         let mut seen = BTreeMap::<String, BTreeSet<Option<IpAddr>>>::new();
         let attempts = w.peer.recipients();
         assert_eq!(attempts.len(), 2 * PEOPLE);
-        attempts.into_iter().for_each(|(client, recipient)| drop(seen.entry(recipient).or_default().insert(client)));
+        for (client, recipient) in attempts {
+            seen.entry(recipient).or_default().insert(client);
+        }
         assert!(seen.values().all(|clients| clients.len() == 1), "{seen:?}");
         assert_eq!(by_source(&messages).len(), 2);
     })

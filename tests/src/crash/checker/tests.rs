@@ -178,8 +178,14 @@ fn sums_are_one_number() {
 #[test]
 fn the_history_leads_to_where_the_row_stands() {
     assert_eq!(broken(|f| f.moves[0].to = DeliveryState::Accepted), ["history"], "no such edge, and torn");
-    assert_eq!(broken(|f| drop(f.moves.pop())), ["history"], "the row is further than its history");
-    assert_eq!(broken(|f| drop(f.moves.remove(1))), ["doubled", "history"], "a copy without an intent");
+    assert_eq!(broken(|f| f.moves.truncate(f.moves.len() - 1)), ["history"], "the row is further than its history");
+    assert_eq!(
+        broken(|f| {
+            f.moves.remove(1);
+        }),
+        ["doubled", "history"],
+        "a copy without an intent"
+    );
 }
 
 #[test]
