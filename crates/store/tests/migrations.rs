@@ -16,7 +16,8 @@ const NEXT_STEP: &str = "INSERT INTO __diesel_schema_migrations (version) VALUES
     CREATE TABLE later_invention (id BIGINT NOT NULL PRIMARY KEY); \
     ALTER TABLE campaigns ADD COLUMN invented TEXT NOT NULL DEFAULT ''; \
     ALTER TABLE workers ADD COLUMN invented BIGINT;";
-const BREAKS: &str = "INSERT INTO instance (key, value) VALUES ('schema_needs', '29990101000000');";
+const BREAKS: &str = "INSERT INTO instance (key, value) VALUES ('schema_needs', '29990101000000') \
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value;";
 
 #[tokio::test]
 async fn a_newer_schema_that_only_added_is_used_as_it_is() {
