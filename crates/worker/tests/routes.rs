@@ -10,7 +10,8 @@ use tidings_bounce::ProviderBook;
 use tidings_compose::Keys;
 use tidings_delivery::{Resolver, ResolverOptions, StsOptions, TlsClients};
 use tidings_domain::{
-    CampaignState, EmailAddress, Lane, ProviderTable, RetryPolicy, RouteKind, RouteTls, Shared, UnixMs, WarmUpPlan,
+    CampaignState, EmailAddress, Lane, ProviderLimits, ProviderTable, RetryPolicy, RouteKind, RouteTls, Shared, UnixMs,
+    WarmUpPlan,
 };
 use tidings_queue::{Queue, QueueOptions};
 use tidings_store::*;
@@ -58,7 +59,7 @@ impl World {
         let dns =
             DnsScript::new().mx("people.example", &[(10, "mx.people.example")]).address("mx.people.example", here);
         let dns = dns.start().await;
-        let book = Shared::new(ProviderBook::of(ProviderTable::builtin().expect("a table")));
+        let book = Shared::new(ProviderBook::of(quick_table()));
         let options = ResolverOptions {
             nameservers: vec![dns.addr],
             smtp_port: peer.addr.port(),
@@ -92,6 +93,8 @@ impl World {
             tls: RouteTls::None,
             username: username.into(),
             password_sealed: Some(password),
+            // The first to sign in is the only one that tries.
+            max_connections: 1,
             ..NewRoute::direct()
         };
         self.route("Relay", relay).await
@@ -208,6 +211,12 @@ impl Drop for World {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// A receiver that nobody has heard of takes two messages a second: nothing for a test to wait for.
+fn quick_table() -> ProviderTable {
+    let limits = ProviderLimits { per_second: 1_000.0, connections: 8, messages_per_connection: 100 };
+    ProviderTable::builtin().and_then(|table| table.changed(Some(limits), &[])).expect("a table")
 }
 
 fn quick(lane: Lane) -> RetryPolicy {
