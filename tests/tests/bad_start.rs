@@ -7,7 +7,7 @@ use tidings_tests::binary::{Server, run};
 /// What the version after this one might add.
 const NEXT_STEP: &str = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000'); \
     ALTER TABLE campaigns ADD COLUMN invented TEXT NOT NULL DEFAULT ''; ALTER TABLE workers ADD COLUMN invented BIGINT;";
-const BREAKS: &str = "INSERT INTO instance (key, value) VALUES ('schema_needs', '29990101000000');";
+const BREAKS: &str = "INSERT INTO instance (key, value) VALUES ('schema_needs', '29990101000000') ON CONFLICT (key) DO UPDATE SET value = excluded.value;";
 /// For a server that is small.
 const DISK_MIB: u32 = 300;
 

@@ -92,7 +92,12 @@ impl TestDatabase {
     /// The database refuses them.
     pub fn execute(&self, statements: &str) {
         let done = match &self.kind {
-            Kind::Sqlite { .. } => SqliteConnection::establish(&self.url).expect("opens").batch_execute(statements),
+            Kind::Sqlite { .. } => {
+                let mut conn = SqliteConnection::establish(&self.url).expect("opens");
+                // A store that was dropped may still be closing.
+                conn.batch_execute("PRAGMA busy_timeout = 10000").expect("a time-out");
+                conn.batch_execute(statements)
+            }
             Kind::Postgres { .. } => PgConnection::establish(&self.url).expect("opens").batch_execute(statements),
         };
         done.unwrap_or_else(|error| panic!("{statements}: {error}"));
