@@ -187,7 +187,7 @@ async fn a_provider_that_refuses_the_content_pauses_the_campaign_and_one_refusal
         let deferred = Settled::Deferred { until: LATER, costs_attempt: true };
         let accepted = |job: &&QueuedJob| outcome(job, Settled::Accepted, "250 ok");
         w.intend(&other).await;
-        let mut outcomes: Vec<OutcomeRecord> = other[..40].iter().map(|job| accepted(job)).collect();
+        let mut outcomes: Vec<OutcomeRecord> = other[..40].iter().map(accepted).collect();
         outcomes.push(refused(other[40], Settled::Failed));
         outcomes.push(refused(other[41], Settled::Failed));
         w.settle(outcomes).await;

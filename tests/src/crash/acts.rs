@@ -75,10 +75,15 @@ impl Acts<'_> {
         Ok(format!("{button} {}: {answer}", letter.name))
     }
 
+    /// In the middle of its campaign: a draft without a list could never be launched.
+    ///
     /// # Errors
-    /// The database is away.
+    /// The database is away, or the campaign cannot be launched now.
     pub async fn delete_list(&self) -> anyhow::Result<String> {
         let letter = &self.letters[LOSES_ITS_LIST];
+        if self.scene.workspace.campaign_head(letter.id).await?.state == CampaignState::Draft {
+            self.launch_twice(LOSES_ITS_LIST).await?;
+        }
         let deleted = self.scene.workspace.delete_list(letter.list).await?;
         Ok(format!("the list of {}: {deleted:?}", letter.name))
     }
