@@ -26,7 +26,7 @@ fn tags(message: &[u8], tag: &str) -> Vec<String> {
             .find(|(name, _)| *name == tag)
             .map(|(_, v)| v.to_owned())
     };
-    fields.filter_map(|field| value(field)).collect()
+    fields.filter_map(value).collect()
 }
 
 #[tokio::test]

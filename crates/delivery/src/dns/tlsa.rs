@@ -100,7 +100,7 @@ mod tests {
         for unusable in
             [record(0, 1, 1, 32), record(1, 0, 1, 32), record(3, 2, 1, 32), record(3, 1, 9, 32), record(3, 1, 1, 31)]
         {
-            assert_eq!(HostTlsa::of(&[unusable.clone()]), HostTlsa::Unusable, "{unusable}");
+            assert_eq!(HostTlsa::of(std::slice::from_ref(&unusable)), HostTlsa::Unusable, "{unusable}");
         }
         let HostTlsa::Records(found) = HostTlsa::of(&[record(1, 1, 1, 32), record(3, 1, 1, 32), record(2, 0, 2, 64)])
         else {
