@@ -27,8 +27,15 @@ pub(crate) use on;
 pub(crate) fn connect(url: &str) -> StoreResult<AnyConn> {
     match is_postgres(url) {
         true => postgres::connect(url).map(AnyConn::Pg),
-        false => SqliteConnection::establish(url).map(AnyConn::Lite).map_err(|e| StoreError::Connect(e.to_string())),
+        false => open_file(url).map(AnyConn::Lite),
     }
+}
+
+/// Another process may hold the file just now, or fold its log back as it ends: whoever opens it waits from the first statement on.
+fn open_file(path: &str) -> StoreResult<SqliteConnection> {
+    let mut conn = SqliteConnection::establish(path).map_err(|e| StoreError::Connect(e.to_string()))?;
+    conn.batch_execute(&format!("PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}"))?;
+    Ok(conn)
 }
 
 fn is_postgres(url: &str) -> bool {
@@ -59,7 +66,7 @@ pub(crate) fn prepare(conn: &mut AnyConn, purpose: Purpose) -> QueryResult<()> {
     match conn {
         AnyConn::Pg(c) => postgres::prepare(c, purpose),
         AnyConn::Lite(c) => c.batch_execute(&format!(
-            "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
              PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{}; \
              PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};",
             if purpose == Purpose::Read { READER_CACHE_KIB } else { WRITER_CACHE_KIB }

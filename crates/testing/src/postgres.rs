@@ -99,7 +99,9 @@ impl TestPostgres {
     pub fn ask_for_password(&self, password: &str) {
         self.ask(&format!("ALTER ROLE tidings PASSWORD '{password}'")).expect("our own server");
         fs::write(self.data.join("pg_hba.conf"), "host all all 127.0.0.1/32 scram-sha-256\n").expect("its folder");
-        self.ask("SELECT pg_reload_conf()").expect("the last that comes in");
+        self.ask("SELECT pg_reload_conf()").expect("one that comes in");
+        // The server is told, and reads its rules when it gets to it.
+        while self.ask("SELECT 1").is_ok() {}
     }
 
     /// What statements return, one line for each row, fields parted by `|`.
@@ -108,7 +110,7 @@ impl TestPostgres {
     /// What the server or `psql` says.
     pub fn ask(&self, sql: &str) -> Result<Vec<String>, String> {
         let asked = Command::new(self.programs.join("psql"))
-            .args([&self.url(), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql])
+            .args([&self.url(), "-X", "-w", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql])
             .env("PGCONNECT_TIMEOUT", "10")
             .output()
             .map_err(|e| format!("psql: {e}"))?;
