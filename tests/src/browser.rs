@@ -16,6 +16,9 @@ const CHROMIUM: &str = "/usr/bin/chromium";
 /// The longest that a page may take to show what it should.
 const SHOWS_WITHIN: Duration = Duration::from_secs(90);
 
+/// Of a picture, in pixels.
+const MAX_PICTURE: u32 = 12_000;
+
 /// Width, height, dark: where every page is looked at.
 pub const VIEWS: &[(u32, u32, bool)] = &[(1360, 900, false), (1360, 900, true), (390, 844, false), (320, 640, false)];
 
@@ -152,6 +155,20 @@ impl Browser {
         Ok(serde_json::from_value(found.json().clone())?)
     }
 
+    /// Keeps a picture of the whole page, for who wants to look at it: `TIDINGS_TEST_PICTURES` names the folder.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub async fn picture(&self, view: (u32, u32, bool), page: &str, folder: &Path) -> anyhow::Result<()> {
+        let height = self.driver.execute("return document.documentElement.scrollHeight", vec![]).await?;
+        let height = u32::try_from(height.json().as_u64().unwrap_or_default())?.clamp(view.1, MAX_PICTURE);
+        self.view((view.0, height, view.2)).await?;
+        let name = page.trim_matches('/').replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        let shade = if view.2 { "dark" } else { "light" };
+        self.driver.screenshot(&folder.join(format!("{name}.{}-{shade}.png", view.0))).await?;
+        Ok(())
+    }
+
     /// # Errors
     /// The session is already gone.
     pub async fn quit(self) -> anyhow::Result<()> {
@@ -167,6 +184,7 @@ if (over > 0) {
   const wide = [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1).slice(0, 3);
   faults.push('overflows by ' + over + ' px: ' + wide.map(e => e.tagName + '.' + (e.getAttribute('class') || '')).join(' '));
 }
+if (document.querySelector('.alone-code')) faults.push('is an error: ' + document.title);
 for (const r of performance.getEntriesByType('resource')) if (!r.name.startsWith(origin)) faults.push('asks elsewhere: ' + r.name);
 axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'], iframes: false })
   .then(r => { for (const v of r.violations) faults.push('axe ' + v.id + ': ' + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160)).join(' | ')); done(faults); })

@@ -4,6 +4,8 @@
 pub mod binary;
 pub mod browser;
 pub mod crash;
+pub mod every_page;
 pub mod mail_servers;
 pub mod receivers;
 pub mod repository;
+pub mod showcase;

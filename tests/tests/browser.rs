@@ -6,6 +6,8 @@ use std::process::Stdio;
 use anyhow::Context;
 use tidings_tests::binary::{Server, command};
 use tidings_tests::browser::{Browser, VIEWS};
+use tidings_tests::every_page::{NEWCOMERS, SHOWCASE};
+use tidings_tests::showcase::Showcase;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 
@@ -53,7 +55,8 @@ async fn a_newcomer_does_the_whole_job() -> anyhow::Result<()> {
     browser.shows("unknown.one@strictmail.example").await?;
     browser.shows("550 5.1.1").await?;
 
-    look_at_every_page(&browser, &server.url, &campaign).await?;
+    duplicate(&browser, &campaign).await?;
+    look_at(&browser, &server.url, NEWCOMERS).await?;
     browser.quit().await?;
     assert_eq!(server.stop().await, Some(0));
     Ok(())
@@ -115,41 +118,24 @@ async fn launch(browser: &Browser, campaign: &str) -> anyhow::Result<()> {
     browser.click("Send to 101 people now").await
 }
 
-async fn look_at_every_page(browser: &Browser, url: &str, campaign: &str) -> anyhow::Result<()> {
-    let draft = duplicate(browser, campaign).await?;
-    let mut pages: Vec<String> = [
-        "/",
-        "/campaigns",
-        "/campaigns/new",
-        "/lists",
-        "/lists/new",
-        "/subscribers",
-        "/suppressions",
-        "/imports",
-        "/imports/new",
-        "/bounces",
-        "/bounces/strangers",
-        "/settings",
-        "/settings/bounces",
-    ]
-    .iter()
-    .map(|path| format!("{url}{path}"))
-    .collect();
-    pages.push(campaign.to_owned());
-    pages.push(format!("{campaign}/people"));
-    pages.push(format!("{url}/lists/1"));
-    pages.push(format!("{url}/subscribers/1"));
-    pages.push(format!("{url}/imports/1"));
-    for part in ["", "/recipients", "/details", "/content", "/preview", "/test", "/launch"] {
-        pages.push(format!("{draft}{part}"));
-    }
+async fn duplicate(browser: &Browser, campaign: &str) -> anyhow::Result<()> {
+    browser.open(campaign).await?;
+    browser.click("Duplicate").await?;
+    browser.shows("Checklist").await
+}
+
+/// Accessibility, overflow, policy, scripts, at the widths and in the colours that people have.
+async fn look_at(browser: &Browser, url: &str, pages: &[&str]) -> anyhow::Result<()> {
     let mut faults = Vec::new();
     for view in VIEWS {
-        browser.view(*view).await?;
-        for page in &pages {
-            browser.open(page).await?;
+        for page in pages {
+            browser.view(*view).await?;
+            browser.open(&format!("{url}{page}")).await?;
             for fault in browser.faults(url).await? {
                 faults.push(format!("{page} at {view:?}: {fault}"));
+            }
+            if let Some(folder) = std::env::var_os("TIDINGS_TEST_PICTURES") {
+                browser.picture(*view, page, Path::new(&folder)).await?;
             }
         }
     }
@@ -157,10 +143,15 @@ async fn look_at_every_page(browser: &Browser, url: &str, campaign: &str) -> any
     Ok(())
 }
 
-async fn duplicate(browser: &Browser, campaign: &str) -> anyhow::Result<String> {
-    browser.open(campaign).await?;
-    browser.click("Duplicate").await?;
-    browser.shows("Checklist").await?;
-    let url = browser.driver.current_url().await?.to_string();
-    Ok(url.split('?').next().unwrap_or_default().to_owned())
+/// With something on each of them.
+#[tokio::test]
+async fn every_page_can_be_read_when_it_has_much_to_say() -> anyhow::Result<()> {
+    let showcase = Showcase::start().await?;
+    let browser = Browser::start().await?;
+    browser.open(&showcase.sign_in).await?;
+    browser.click("Sign in").await?;
+    browser.shows("Home").await?;
+    look_at(&browser, &showcase.url, SHOWCASE).await?;
+    browser.quit().await?;
+    showcase.stop().await
 }

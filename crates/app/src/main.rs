@@ -7,6 +7,7 @@ mod config;
 mod ground;
 mod instance;
 mod intake;
+mod intake_metrics;
 mod mailbox_url;
 mod runtime;
 mod sandbox_world;

@@ -11,6 +11,7 @@ use tidings_delivery::{Resolver, ResolverOptions, StsOptions, TlsClients, is_pub
 use tidings_domain::{Lane, ProcessRole, ProviderTable, RetryPolicy, Shared};
 use tidings_intake::client_tls;
 use tidings_intake::mailbox::MailboxReader;
+use tidings_intake::smtp::SmtpCounters;
 use tidings_queue::{Lanes, Queue, QueueOptions};
 use tidings_store::{Heartbeat, Store, TakenId};
 use tidings_web::{Ops, WebConfig, WebState, run_probes};
@@ -26,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::ground::{Ground, Held};
 use crate::intake::Listener;
+use crate::intake_metrics::IntakeMetrics;
 
 /// The importer's name on its leases: the same at each start, so that an import goes on at once after a kill. The lock on the data folder
 /// makes sure that there is one.
@@ -136,11 +138,14 @@ impl Running {
         let is_alone = config.redis_url.is_none();
         let identity = self.identify(config).await?;
         let id = identity.id.clone();
-        self.start_intake(config, &id)?;
+        let taken = self.start_intake(config, &id)?;
         let mut ops = Ops::new(self.store.clone(), self.queue.clone(), self.role)
             .sharing_queue(!is_alone)
             .with_token(config.metrics_token.clone())
             .stopped_by(self.stop.clone());
+        if let Some(counters) = taken {
+            ops = ops.counting(|registry| registry.register_collector(Box::new(IntakeMetrics(counters))));
+        }
         if self.role.dispatches() {
             let stands_as = (!is_alone).then(|| id.clone());
             let metrics = DispatcherMetrics::default();
@@ -186,16 +191,18 @@ impl Running {
         Ok(ops)
     }
 
-    /// The ways in. What arrives before the postmaster runs waits for it in the database.
-    fn start_intake(&self, config: &Config, id: &str) -> anyhow::Result<()> {
+    /// The ways in. What arrives before the postmaster runs waits for it in the database. Returns what the listener counts, if there is one.
+    fn start_intake(&self, config: &Config, id: &str) -> anyhow::Result<Option<Arc<SmtpCounters>>> {
         if !self.role.takes_mail() {
-            return Ok(());
+            return Ok(None);
         }
+        let mut counters = None;
         let (store, domain) = (self.store.clone(), config.bounce_domain.as_deref());
         let mailroom = StoredMail::new(store, Arc::clone(&self.keys), domain);
         if let Some(listener) = &config.intake {
             let listener = Listener::open(config, listener, mailroom.clone())?;
             tracing::info!(address = %listener.address()?, "mail for the bounce domain is taken");
+            counters = Some(listener.server.counters());
             self.tasks.spawn(listener.run(self.stop.clone()));
         }
         let reader = MailboxReader::new(client_tls(&[]).context("preparing TLS for mailboxes")?);
@@ -205,7 +212,7 @@ impl Running {
             let mailbox = Mailbox::new(reader.clone(), mailbox.clone(), room, store, stands_as);
             self.tasks.spawn(mailbox.run(self.stop.clone()));
         }
-        Ok(())
+        Ok(counters)
     }
 
     /// This process's name among the others. One that was given must not be another living process's: jobs and leases stand under it.

@@ -26,6 +26,26 @@ impl<'a> Destination<'a> {
         }
     }
 
+    /// Whose budget the name is of, as pace, its history, orders and pages call it: the provider on whatever route, or the relay by its whole name.
+    #[must_use]
+    pub fn owner_of(name: &'a str) -> &'a str {
+        Self::of(name).provider().unwrap_or(name)
+    }
+
+    /// The same owner by that route. A relay is a route already and stays as it is.
+    #[must_use]
+    pub const fn by(self, route: Option<i64>) -> Self {
+        match self {
+            Self::Direct { provider, .. } => Self::Direct { provider, route },
+            Self::Relay { .. } => self,
+        }
+    }
+
+    #[must_use]
+    pub const fn is_relay(self) -> bool {
+        matches!(self, Self::Relay { .. })
+    }
+
     #[must_use]
     pub const fn route(self) -> Option<i64> {
         match self {
@@ -68,9 +88,24 @@ mod tests {
             ("mx:hoster.example", direct("mx:hoster.example", None)),
             ("relay:5", Destination::Relay { route: 5 }),
             ("odd@name", direct("odd@name", None)),
+            ("relay:x", direct("relay:x", None)),
         ] {
             assert_eq!(Destination::of(name), destination);
             assert_eq!(destination.to_string(), name);
+        }
+    }
+
+    #[test]
+    fn the_route_is_no_part_of_the_owner_and_a_relay_owns_itself() {
+        for (name, owner, by_seven) in [
+            ("google@3", "google", "google@7"),
+            ("google", "google", "google@7"),
+            ("mx:a.example", "mx:a.example", "mx:a.example@7"),
+            ("odd@name", "odd@name", "odd@name@7"),
+            ("relay:5", "relay:5", "relay:5"),
+        ] {
+            assert_eq!(Destination::owner_of(name), owner);
+            assert_eq!(Destination::of(name).by(Some(7)).to_string(), by_seven);
         }
     }
 }

@@ -1,3 +1,4 @@
+use crate::Word;
 use crate::word::words;
 
 words! {
@@ -22,6 +23,12 @@ impl Lane {
         }
     }
 
+    /// Whether a worker that names these lanes serves this one: their words with commas between, nothing for all.
+    #[must_use]
+    pub fn is_among(self, words: &str) -> bool {
+        words.is_empty() || words.split(',').any(|word| word.trim() == self.as_str())
+    }
+
     #[must_use]
     pub const fn from_code(code: i16) -> Option<Self> {
         match code {
@@ -30,5 +37,18 @@ impl Lane {
             2 => Some(Self::Bulk),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_serves_the_lanes_that_it_names_or_all() {
+        let served = |words: &str| Lane::ALL.iter().copied().filter(|lane| lane.is_among(words)).collect::<Vec<_>>();
+        assert_eq!(served(""), Lane::ALL);
+        assert_eq!(served("transactional, bulk"), [Lane::Transactional, Lane::Bulk]);
+        assert_eq!(served("bulky"), []);
     }
 }

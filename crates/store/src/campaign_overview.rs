@@ -14,7 +14,9 @@ use crate::schema::{
     providers, reply_groups, routes, workers,
 };
 use crate::words::Code;
-use crate::{AnyConn, CampaignHead, CampaignId, CampaignList, ProviderId, StoreResult, Way, Workspace, WorkspaceId};
+use crate::{
+    AnyConn, CampaignHead, CampaignId, CampaignList, Heartbeat, ProviderId, StoreResult, Way, Workspace, WorkspaceId,
+};
 
 /// The largest providers are shown one by one; the rest as one row.
 const PROVIDER_ROWS: i64 = 12;
@@ -76,6 +78,15 @@ pub struct WorkerBeat {
     pub role: String,
     pub host: String,
     pub heartbeat_at_ms: i64,
+    /// The lanes that it sends from, with commas between; empty for all.
+    pub lanes: String,
+}
+
+impl From<Heartbeat> for WorkerBeat {
+    fn from(beat: Heartbeat) -> Self {
+        let Heartbeat { id, role, host, heartbeat_at_ms, lanes, .. } = beat;
+        Self { id, role, host, heartbeat_at_ms, lanes }
+    }
 }
 
 #[derive(Debug, Clone)]

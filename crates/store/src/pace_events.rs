@@ -3,7 +3,7 @@
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
-use tidings_domain::{BounceClass, DeliveryState, Knob, PaceAct, UnixMs, Word};
+use tidings_domain::{BounceClass, DeliveryState, Destination, Knob, PaceAct, UnixMs, Word};
 
 use crate::schema::{campaigns, delivery_counts, pace_events, pace_events::dsl, providers};
 use crate::text::storable;
@@ -165,7 +165,7 @@ impl Store {
                 .select(providers::name)
                 .distinct()
                 .load(conn)?;
-            names.extend(route.map(|route| format!("relay:{route}")));
+            names.extend(route.map(|route| Destination::Relay { route }.to_string()));
             let rows = dsl::pace_events.filter(dsl::provider.eq_any(names)).filter(dsl::at_ms.ge(launched));
             let rows: Vec<Row> = rows.order(dsl::id.desc()).limit(limit).select(Row::as_select()).load(conn)?;
             Ok(rows.into_iter().map(PaceEvent::from).collect())
@@ -298,12 +298,13 @@ fn ask_for_attention(conn: &mut AnyConn, event: &NewPaceEvent) -> StoreResult<()
         .filter(delivery_counts::state.eq_any(open))
         .filter(delivery_counts::n.gt(0))
         .select(delivery_counts::campaign_id);
-    let ids: Vec<CampaignId> = match event.of.provider.strip_prefix("relay:") {
-        Some(_) => under_way()
-            .filter(campaigns::route_id.eq(event.of.route.map(|route| route.0)))
-            .select(campaigns::id)
-            .load(conn)?,
-        None => under_way().filter(campaigns::id.eq_any(with_mail)).select(campaigns::id).load(conn)?,
+    let ids: Vec<CampaignId> = match Destination::of(&event.of.provider) {
+        Destination::Relay { route } => {
+            under_way().filter(campaigns::route_id.eq(RouteId(route))).select(campaigns::id).load(conn)?
+        }
+        Destination::Direct { .. } => {
+            under_way().filter(campaigns::id.eq_any(with_mail)).select(campaigns::id).load(conn)?
+        }
     };
     let quiet = campaigns::table.filter(campaigns::id.eq_any(ids)).filter(campaigns::attention.eq(""));
     diesel::update(quiet).set(campaigns::attention.eq(storable(&event.attention))).execute(conn)?;

@@ -10,7 +10,7 @@ pub mod facts;
 mod faults;
 mod fleet;
 mod ground;
-mod pages;
+pub mod pages;
 mod people;
 mod round;
 mod scene;

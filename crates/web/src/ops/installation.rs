@@ -8,7 +8,7 @@ use std::time::Duration;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use tidings_domain::{DeliveryState, Lane, ProcessRole, UnixMs, Word};
+use tidings_domain::{DeliveryState, Destination, Lane, ProcessRole, UnixMs, Word};
 use tidings_queue::{Health, ShardStatus, Snapshot, Standing};
 use tidings_store::{Gauges, Heartbeat, StoreResult};
 
@@ -18,6 +18,8 @@ use crate::clock::now;
 /// Destinations with a label of their own: those with most work. All others are `other`.
 const PROVIDERS: usize = 40;
 const OTHER: &str = "other";
+/// The provider of what goes through a relay: it delivers to all of them.
+const RELAY: &str = "relay";
 /// A process that has been silent for longer counts as gone.
 const SILENT_MS: i64 = UnixMs::MINUTE;
 const READ_WITHIN: Duration = Duration::from_secs(5);
@@ -105,22 +107,25 @@ fn processes(registry: &mut Registry, beats: &[Heartbeat]) {
     let sends = |beat: &&Heartbeat| {
         ProcessRole::parse(&beat.role).is_ok_and(ProcessRole::sends) && at.0 - beat.heartbeat_at_ms < SILENT_MS
     };
+    let serving = Lane::ALL.iter().map(|lane| {
+        let n = beats.iter().filter(sends).filter(|beat| lane.is_among(&beat.lanes)).count();
+        (vec![("lane", lane.to_string())], n as f64)
+    });
+    many(registry, "tidings_lane_workers", "Workers that are alive and send from the lane", serving);
     let open: i64 = beats.iter().filter(sends).map(|beat| beat.connections).sum();
     one(registry, "tidings_workers_connections", "Open SMTP connection slots of all workers", open as f64);
 }
 
 fn queue(registry: &mut Registry, seen: &Snapshot) {
     let named = largest(&seen.shards);
-    let name = |shard: &ShardStatus| match named.contains(shard.shard.name.as_ref()) {
-        true => shard.shard.name.to_string(),
-        false => OTHER.to_owned(),
-    };
     let mut jobs: BTreeMap<Labels, f64> = BTreeMap::new();
     let mut starved: BTreeMap<Labels, f64> = BTreeMap::new();
     for shard in &seen.shards {
         let lane = lane(shard.shard.lane);
         for (state, n) in [("ready", shard.ready), ("delayed", shard.delayed), ("leased", shard.leased)] {
-            let labels = vec![("lane", lane.clone()), ("provider", name(shard)), ("state", state.to_owned())];
+            let mut labels = vec![("lane", lane.clone())];
+            labels.extend(destination(&shard.shard.name, &named));
+            labels.push(("state", state.to_owned()));
             *jobs.entry(labels).or_default() += n as f64;
         }
         let waits = if shard.standing == Standing::Free { shard.ready } else { 0 };
@@ -133,7 +138,7 @@ fn queue(registry: &mut Registry, seen: &Snapshot) {
     budgets(registry, &seen.shards, &named);
 }
 
-/// A budget belongs to the provider: all lanes show the same.
+/// A budget belongs to the provider on its route: all lanes show the same.
 fn budgets(registry: &mut Registry, shards: &[ShardStatus], named: &BTreeSet<&str>) {
     let shown: BTreeMap<&str, &ShardStatus> = shards
         .iter()
@@ -141,10 +146,7 @@ fn budgets(registry: &mut Registry, shards: &[ShardStatus], named: &BTreeSet<&st
         .filter(|(name, _)| named.contains(name))
         .collect();
     let of = |value: fn(&ShardStatus) -> f64| {
-        shown
-            .iter()
-            .map(move |(name, shard)| (vec![("provider", (*name).to_owned())], value(shard)))
-            .collect::<Vec<_>>()
+        shown.iter().map(|(name, shard)| (destination(name, named), value(shard))).collect::<Vec<_>>()
     };
     let gauges = [
         ("tidings_provider_connections", "Connection slots in use", of(|s| s.connections.now.into())),
@@ -165,6 +167,17 @@ fn budgets(registry: &mut Registry, shards: &[ShardStatus], named: &BTreeSet<&st
     for (name, help, values) in gauges {
         many(registry, name, help, values);
     }
+}
+
+/// Provider and route as labels of their own, so that one may be summed over the other. Without a route the label is empty, which is none.
+fn destination(name: &str, named: &BTreeSet<&str>) -> Labels {
+    let (provider, route) = match Destination::of(name) {
+        _ if !named.contains(name) => (OTHER, None),
+        Destination::Relay { route } => (RELAY, Some(route)),
+        Destination::Direct { provider, route } => (provider, route),
+    };
+    let route = route.map_or_else(String::new, |route| route.to_string());
+    vec![("provider", provider.to_owned()), ("route", route)]
 }
 
 /// The destinations with most work, and so a bounded set of labels.

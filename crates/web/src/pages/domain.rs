@@ -115,6 +115,12 @@ impl ToPublish {
         !self.value.is_empty() && (self.key.is_some() || self.state() != RecordState::Good)
     }
 
+    /// There is something to publish, to change or to remove.
+    fn is_to_do(&self) -> bool {
+        let is_retiring = self.key.as_ref().is_some_and(|key| key.state == DkimKeyState::Retiring);
+        is_retiring || self.state() != RecordState::Good
+    }
+
     fn key_badge(&self) -> Option<(&'static str, &'static str)> {
         self.key.as_ref().map(|key| match key.state {
             DkimKeyState::Prepared => ("info", "Signs when it is found"),
@@ -167,6 +173,11 @@ impl Label for RecordState {
 }
 
 impl DomainPage {
+    /// Records that are as they should be.
+    fn found(&self) -> usize {
+        self.to_publish.iter().filter(|item| item.state() == RecordState::Good).count()
+    }
+
     fn of(page: Page, details: DomainDetails) -> Self {
         let domain = details.domain.name.clone();
         let living = details.keys.iter().filter(|key| key.is_living());

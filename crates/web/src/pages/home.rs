@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
-use tidings_domain::{CampaignState, DeliveryState, ProcessRole, UnixMs, Word};
+use tidings_domain::{CampaignState, DeliveryState, UnixMs};
 use tidings_queue::Health;
-use tidings_store::{CampaignHead, CampaignRow, CampaignTab, DomainNotice, DomainTrouble, Heartbeat, SetupProgress};
+use tidings_store::{CampaignHead, CampaignRow, CampaignTab, DomainNotice, DomainTrouble, SetupProgress, WorkerBeat};
 
 use super::campaigns::wording;
 use super::providers::{Alert, alerts};
+use super::route_names::RouteNames;
 use crate::WebState;
 use crate::chart::StackedBar;
 use crate::filters;
@@ -18,6 +19,7 @@ use crate::page::{Nav, Page, Show, shows};
 use crate::pages::sending::standing::{RouteFacts, RouteTrouble};
 use crate::problem::WebResult;
 use crate::text::{When, count_of, number};
+use crate::waiting::{self, Process, Reason, does, reasons_of_lanes};
 
 pub(crate) const ROUTES: &[Entry] =
     &[Entry::page("/", || web::to(home)), Entry::page("/home/campaigns", || web::to(campaigns))];
@@ -38,6 +40,8 @@ struct HomePage {
     progress: SetupProgress,
     latest: Vec<Latest>,
     worker: Option<WorkerNotice>,
+    /// Lanes in which something waits and that no worker serves.
+    lanes: Vec<Reason>,
     /// The queue's server is away: what is wrong, and what that means.
     away: Option<(String, String)>,
     /// Why nothing is sent at all.
@@ -81,13 +85,17 @@ async fn read(page: Page, state: &WebState) -> WebResult<HomePage> {
     let progress = data.setup_progress().await?;
     let rows = data.campaigns(CampaignTab::All, "", None, CAMPAIGNS_SHOWN).await?;
     let attention = data.campaigns_needing_attention(UnixMs(page.now.0 - ALERT_FOR_MS), ALERTS_SHOWN).await?;
-    let workers = state.store.workers().await?;
+    let (facts, seen) = waiting::here(state).await?;
     let waiting = rows.iter().find(|row| row.head.state.is_active()).map(|row| row.head.name.as_str());
-    let worker = worker_notice(&page, &workers, waiting);
+    let worker = worker_notice(&page, &facts.workers, waiting);
     let latest = rows.into_iter().map(Latest::new).collect();
-    let lock = state.store.sending_lock().await?;
+    let lock = facts.lock.clone();
+    let lanes = reasons_of_lanes(facts, &seen.shards);
     let blocks = match page.who()?.is_admin() {
-        true => alerts(state.store.standing_blocks(page.now).await?, &page),
+        true => {
+            let names = RouteNames::read(&state.store).await?;
+            alerts(state.store.standing_blocks(page.now).await?, &names, &page)
+        }
         false => Vec::new(),
     };
     let domains = data.domain_notices(page.now).await?;
@@ -98,6 +106,7 @@ async fn read(page: Page, state: &WebState) -> WebResult<HomePage> {
         progress,
         latest,
         worker,
+        lanes,
         away: away(&state.queue.health()),
         lock,
         blocks,
@@ -115,8 +124,8 @@ fn away(health: &Health) -> Option<(String, String)> {
     }
 }
 
-fn worker_notice(page: &Page, workers: &[Heartbeat], waiting: Option<&str>) -> Option<WorkerNotice> {
-    let sends = |worker: &&Heartbeat| ProcessRole::parse(&worker.role).is_ok_and(ProcessRole::sends);
+fn worker_notice(page: &Page, workers: &[WorkerBeat], waiting: Option<&str>) -> Option<WorkerNotice> {
+    let sends = |worker: &&WorkerBeat| does(Process::Worker, worker);
     let last = workers.iter().filter(sends).max_by_key(|worker| worker.heartbeat_at_ms);
     if last.is_some_and(|worker| page.now.0 - worker.heartbeat_at_ms < SILENT_MS) {
         return None;

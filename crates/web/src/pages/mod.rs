@@ -3,6 +3,7 @@
 pub(crate) mod bounce_rules;
 pub(crate) mod bounces;
 pub(crate) mod campaigns;
+mod destination_words;
 pub(crate) mod domain;
 pub(crate) mod domains;
 pub(crate) mod home;
@@ -14,6 +15,7 @@ pub(crate) mod profile;
 pub(crate) mod providers;
 pub(crate) mod queues;
 pub(crate) mod retries;
+pub(crate) mod route_names;
 pub(crate) mod sending;
 pub(crate) mod sending_lock;
 pub(crate) mod setup;

@@ -11,7 +11,6 @@ use crate::filters;
 use crate::inventory::{Access, Entry};
 use crate::page::{Nav, Page, Show, shows};
 use crate::pages::campaigns::rate::per_second;
-use crate::pages::campaigns::wording;
 use crate::problem::WebResult;
 use crate::text::number;
 use crate::waiting::{self, Answer, Destination, Facts, Reason};
@@ -38,6 +37,8 @@ struct WhyPage {
     /// Where what is put off is listed.
     deferred: String,
     counts: Vec<(&'static str, i64)>,
+    /// There is something that can still move.
+    facts_wait: bool,
     reasons: Vec<Line>,
     destinations: Vec<Row>,
 }
@@ -138,14 +139,14 @@ async fn of_delivery(page: &Page, state: &WebState, (campaign, id): (i64, i64)) 
 async fn of_provider(state: &WebState, provider: &str) -> WebResult<Asked> {
     let (facts, seen) = waiting::here(state).await?;
     let facts = waiting::of_provider(facts, &state.store, provider, seen).await?;
-    let relay = facts.destinations.first().filter(|_| provider.starts_with("relay:"));
-    let about = relay.map_or_else(|| wording::provider(provider), |found| wording::capitalised(&found.who));
+    let is_relay = tidings_domain::Destination::of(provider).is_relay();
+    let about = facts.route_names.owner(provider);
     let query = crate::pages::campaigns::encoded(provider);
     Ok(Asked {
         about,
         back: ("/queues".to_owned(), "Queues".to_owned()),
         json: format!("/queues/why.json?provider={query}"),
-        deferred: if provider.starts_with("relay:") { String::new() } else { format!("/deferred?provider={query}") },
+        deferred: if is_relay { String::new() } else { format!("/deferred?provider={query}") },
         facts,
     })
 }
@@ -161,7 +162,8 @@ fn show(page: Page, asked: Asked, nav: Nav) -> WebResult<HttpResponse> {
     let line = |reason: Reason| Line { since_ms: ms(reason.since), until_ms: ms(reason.until), reason };
     WhyPage {
         counts: counts(facts),
-        destinations: facts.destinations.iter().map(|found| Row::of(found, &page)).collect(),
+        facts_wait: waits(facts),
+        destinations: facts.destinations.iter().map(|found| Row::of(found, facts, &page)).collect(),
         reasons: reasons.into_iter().map(line).collect(),
         about: asked.about,
         back: asked.back,
@@ -170,6 +172,13 @@ fn show(page: Page, asked: Asked, nav: Nav) -> WebResult<HttpResponse> {
         page: page.titled("Why is it waiting?", nav),
     }
     .show()
+}
+
+fn waits(facts: &Facts) -> bool {
+    match &facts.delivery {
+        Some(delivery) => !delivery.state.is_terminal(),
+        None => facts.left.open() > 0 || facts.destinations.iter().any(|there| there.waiting() > 0),
+    }
 }
 
 fn counts(facts: &Facts) -> Vec<(&'static str, i64)> {
@@ -185,7 +194,7 @@ fn counts(facts: &Facts) -> Vec<(&'static str, i64)> {
 }
 
 impl Row {
-    fn of(destination: &Destination, page: &Page) -> Self {
+    fn of(destination: &Destination, facts: &Facts, page: &Page) -> Self {
         let status = &destination.status;
         let limited = |now: String, limit: Option<String>| match limit {
             Some(limit) => format!("{now} of {limit}"),
@@ -193,7 +202,7 @@ impl Row {
         };
         let next = destination.next_token();
         Self {
-            who: wording::capitalised(&destination.who),
+            who: facts.route_names.destination(&status.shard.name),
             waiting: i64::try_from(status.ready + status.delayed).unwrap_or(i64::MAX),
             in_flight: i64::try_from(status.leased).unwrap_or(i64::MAX),
             rate: limited(

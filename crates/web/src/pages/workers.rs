@@ -10,6 +10,7 @@ use crate::inventory::{Access, Entry};
 use crate::page::{Nav, Page, Show, shows};
 use crate::problem::WebResult;
 use crate::text::count_of;
+use crate::waiting::{self, Reason, reasons_of_lanes};
 use crate::{Ops, WebState};
 
 pub(crate) const ROUTES: &[Entry] = &[Entry::page("/workers", || web::to(show)).with_access(Access::Admin)];
@@ -53,7 +54,7 @@ struct Advice {
     icon: &'static str,
     title: String,
     detail: String,
-    /// To type; empty when there is nothing to do.
+    /// To type after the detail; empty when there is nothing to do.
     command: &'static str,
 }
 
@@ -61,11 +62,13 @@ async fn show(page: Page, state: web::Data<WebState>) -> WebResult<HttpResponse>
     let beats = state.store.workers().await?;
     let gauges = state.store.gauges(page.now).await?;
     let active: i64 = CampaignState::ALL_ACTIVE.iter().filter_map(|s| gauges.campaigns.get(s)).sum();
-    let seen = state.queue.snapshot().await;
+    let (facts, seen) = waiting::here(&state).await?;
     let starved: usize =
         seen.shards.iter().filter(|s| s.standing == tidings_queue::Standing::Free).map(|s| s.ready).sum();
     let shares_queue = state.ops.shares_queue();
-    let advice = advice(&beats, page.now, active, starved, shares_queue);
+    let lanes = reasons_of_lanes(facts, &seen.shards);
+    let advice =
+        lanes.into_iter().next().map_or_else(|| advice(&beats, page.now, active, starved, shares_queue), of_lane);
     let leader = if shares_queue { Some(leader(&state.ops).await) } else { None };
     let rows = beats.into_iter().map(|beat| row(beat, page.now)).collect();
     WorkersPage { page: page.titled("Workers", Nav::Workers), rows, advice, leader, shares_queue }.show()
@@ -101,6 +104,11 @@ async fn leader(ops: &Ops) -> Leader {
     }
 }
 
+/// Workers there are, and yet not enough.
+fn of_lane(lane: Reason) -> Advice {
+    Advice { tone: "bad", icon: "triangle-alert", title: lane.sentence, detail: lane.more, command: lane.command }
+}
+
 /// `starved`: ready jobs that no limit of their provider keeps back.
 fn advice(beats: &[Heartbeat], now: UnixMs, active: i64, starved: usize, shares_queue: bool) -> Advice {
     let command = if shares_queue { "tidings worker" } else { "tidings serve" };
@@ -112,15 +120,16 @@ fn advice(beats: &[Heartbeat], now: UnixMs, active: i64, starved: usize, shares_
     let (used, of) = senders.iter().fold((0, 0), |(u, o), b| (u + b.connections, o + b.max_connections));
     if senders.is_empty() {
         let detail = match active {
-            0 => "Nothing waits now. A campaign that is launched waits until one runs.".to_owned(),
-            n => format!("{} until one runs.", count_of(n, "campaign waits", "campaigns wait")),
+            0 => "Nothing waits now. A campaign that is launched waits until one runs. Start one:".to_owned(),
+            n => format!("{} until one runs. Start one:", count_of(n, "campaign waits", "campaigns wait")),
         };
         let title = "No worker is running".to_owned();
         return Advice { tone: "bad", icon: "triangle-alert", title, detail, command };
     }
     if starved > 0 && of > 0 && used * 100 >= of * BUSY_PERCENT {
+        let start = if shares_queue { " Start one:" } else { "" };
         let detail = format!(
-            "{} that no provider keeps back, and {used} of {of} connections are in use.",
+            "{} that no provider keeps back, and {used} of {of} connections are in use.{start}",
             count_of(i64::try_from(starved).unwrap_or(i64::MAX), "message waits", "messages wait")
         );
         let title = "Another worker would send sooner".to_owned();

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tidings_domain::{CampaignState, UnixMs};
+use tidings_domain::{CampaignState, Lane, UnixMs};
 use tidings_queue::Window;
 
 /// What somebody waits for when no process does it.
@@ -8,6 +8,26 @@ use tidings_queue::Window;
 pub enum Process {
     Worker,
     Dispatcher,
+}
+
+/// A day of a route's warm-up at one provider that allows no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WarmUpDay {
+    pub who: String,
+    pub route: String,
+    /// The plan's day, from 1.
+    pub day: u32,
+    /// What it allows, of which `kept` are the transactional lane's alone.
+    pub cap: u32,
+    pub used: u32,
+    pub kept: u32,
+    /// What the next day allows; `None`: nothing is limited then.
+    pub next_cap: Option<u32>,
+    /// Why the plan stands on this day again; may be empty.
+    pub stays: String,
+    /// Until the next day begins.
+    pub next: Duration,
+    pub waiting: i64,
 }
 
 /// Why something does not move, or not faster. The order of the variants is that of importance: what stops more stands first.
@@ -53,6 +73,12 @@ pub enum Cause {
         last: Option<(String, UnixMs)>,
         since: UnixMs,
     },
+    /// Workers run, and none of them serves this lane.
+    LaneUnserved {
+        lane: Lane,
+        waiting: i64,
+        is_one: bool,
+    },
     /// A person keeps it back.
     HeldByHand,
     /// A destination asked to be left alone.
@@ -88,6 +114,8 @@ pub enum Cause {
         next: Duration,
         waiting: i64,
     },
+    /// The day of a route's warm-up is used up.
+    WarmUp(WarmUpDay),
     /// The domain's DNS did not answer, or answered nonsense.
     DnsTrouble {
         said: String,
@@ -145,11 +173,13 @@ impl Cause {
             Self::Paused { .. } => "paused",
             Self::NoProcess { process: Process::Worker, .. } => "no_worker",
             Self::NoProcess { process: Process::Dispatcher, .. } => "no_dispatcher",
+            Self::LaneUnserved { .. } => "lane_unserved",
             Self::HeldByHand => "held_by_hand",
             Self::Held { .. } => "held",
             Self::Connections { .. } => "connections",
             Self::Rate { .. } => "rate",
             Self::Window { .. } => "window",
+            Self::WarmUp(_) => "warm_up",
             Self::DnsTrouble { .. } => "dns",
             Self::LookingUp { .. } => "looking_up",
             Self::PutOff { .. } => "put_off",
@@ -170,6 +200,7 @@ impl Cause {
             | Self::Connections { waiting, .. }
             | Self::Rate { waiting, .. }
             | Self::Window { waiting, .. }
+            | Self::WarmUp(WarmUpDay { waiting, .. })
             | Self::OwnSpeed { waiting } => Some(*waiting),
             _ => None,
         }
@@ -182,6 +213,7 @@ impl Cause {
             Self::Connections { .. }
                 | Self::Rate { .. }
                 | Self::Window { .. }
+                | Self::WarmUp(_)
                 | Self::LookingUp { .. }
                 | Self::Preparing
                 | Self::Queueing { .. }

@@ -1,9 +1,12 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use tidings_domain::Lane;
 use tidings_queue::{BudgetKind, Knob, ShardStatus, Standing, StoppedBy};
 
+use super::warm_up::{WarmUp, is_stopped_by_warm_up, of_destination};
 use crate::pages::campaigns::wording;
+use crate::pages::route_names::RouteNames;
 
 /// A lane of a provider, or of a relay, as the queue sees it.
 #[derive(Debug, Clone)]
@@ -11,18 +14,33 @@ pub struct Destination {
     /// In the middle of a sentence: `Gmail and Google Workspace`, `the relay “mx”`.
     pub who: String,
     pub status: ShardStatus,
+    /// The warm-up that keeps it back now.
+    pub warm_up: Option<WarmUp>,
 }
 
 impl Destination {
-    /// `relay`: the name of the route behind a relay's shard, where it is known.
-    pub fn new(status: ShardStatus, relay: Option<&str>) -> Self {
-        let name = &*status.shard.name;
-        let who = match (name.strip_prefix("relay:"), relay) {
-            (Some(_), Some(route)) => format!("the relay “{route}”"),
-            (Some(_), None) => "the relay".to_owned(),
-            (None, _) => wording::provider(provider_of(name)),
+    pub fn new(status: ShardStatus, names: &RouteNames) -> Self {
+        let who = match tidings_domain::Destination::of(&status.shard.name) {
+            tidings_domain::Destination::Direct { provider, .. } => wording::provider(provider),
+            tidings_domain::Destination::Relay { route } => format!("the relay “{}”", names.of(route)),
         };
-        Self { who, status }
+        Self { who, status, warm_up: None }
+    }
+
+    /// The same, with the warm-up that stops it, if one does.
+    #[must_use]
+    pub fn among(self, warm_ups: &[WarmUp]) -> Self {
+        let warm_up = of_destination(warm_ups, &self.status.shard.name).filter(|_| is_stopped_by_warm_up(&self.status));
+        Self { warm_up: warm_up.cloned(), ..self }
+    }
+
+    pub fn is_in(&self, lane: Lane) -> bool {
+        i16::from(self.status.shard.lane) == lane.code()
+    }
+
+    /// Jobs that would go at once if nothing kept them back.
+    pub fn ready(&self) -> i64 {
+        i64::try_from(self.status.ready).unwrap_or(i64::MAX)
     }
 
     /// Jobs that are here now: ready and in flight.
@@ -105,9 +123,4 @@ pub struct DestinationJson {
     pub next_token_in_ms: i64,
     pub held_for_ms: Option<i64>,
     pub held_by: Option<String>,
-}
-
-/// The provider of a shard's name: what stands before the route.
-pub fn provider_of(shard: &str) -> &str {
-    shard.split_once('@').map_or(shard, |(provider, _)| provider)
 }

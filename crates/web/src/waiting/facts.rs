@@ -2,12 +2,15 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use tidings_domain::{CampaignState, DeliveryState, ProcessRole, UnixMs, Word};
-use tidings_queue::{Health, Knob, Limit, Standing};
+use tidings_queue::{Health, Standing};
 use tidings_store::WorkerBeat;
 
 use super::cause::{Cause, Process};
 use super::destination::Destination;
-use crate::pages::campaigns::rate::per_second;
+use super::lanes::{causes_of_lanes, is_one};
+use super::limits::{held, slow};
+use super::warm_up::WarmUp;
+use crate::pages::route_names::RouteNames;
 use crate::text::number;
 
 /// A worker that was silent for longer is taken for dead.
@@ -33,6 +36,9 @@ pub struct Facts {
     pub left: Left,
     /// Where the waiting deliveries go.
     pub destinations: Vec<Destination>,
+    pub route_names: RouteNames,
+    /// Warm-ups that keep something back now.
+    pub warm_ups: Vec<WarmUp>,
     /// When a number last changed, as far as this process saw.
     pub moved_at: Option<UnixMs>,
 }
@@ -102,6 +108,7 @@ pub fn causes(facts: &Facts) -> Vec<Cause> {
         of_campaign(facts, campaign, &mut found);
     }
     found.extend(no_process(facts));
+    found.extend(causes_of_lanes(facts));
     match &facts.delivery {
         Some(delivery) => of_delivery(facts, delivery, &mut found),
         None => of_many(facts, &mut found),
@@ -161,9 +168,8 @@ pub fn is_alive(worker: &WorkerBeat, now: UnixMs) -> bool {
     now.since(UnixMs(worker.heartbeat_at_ms)) < HEARTBEAT_LIMIT
 }
 
-fn no_process(facts: &Facts) -> Vec<Cause> {
-    // An installation of one process has never seen any other.
-    let is_one = !facts.workers.iter().any(|worker| worker.role != ProcessRole::Serve.as_str());
+pub(super) fn no_process(facts: &Facts) -> Vec<Cause> {
+    let is_one = is_one(&facts.workers);
     let missing = |process: &Process| !facts.workers.iter().any(|w| does(*process, w) && is_alive(w, facts.now));
     let since = facts.campaign.as_ref().map_or(facts.now, |campaign| campaign.since);
     let cause = |process| {
@@ -234,50 +240,6 @@ fn of_destinations(facts: &Facts, found: &mut Vec<Cause>) {
         working.iter().filter(|d| d.status.standing == Standing::Free && slow(d).is_none()).map(|d| d.waiting()).sum();
     if free > 0 {
         found.push(Cause::OwnSpeed { waiting: free });
-    }
-}
-
-fn held(destination: &Destination) -> Option<Cause> {
-    let hold = destination.status.hold.as_ref()?;
-    Some(Cause::Held {
-        who: destination.who.clone(),
-        since: hold.since,
-        left: hold.remaining,
-        reply: hold.why.clone(),
-        waiting: destination.waiting(),
-    })
-}
-
-/// The one limit that stops it now.
-fn slow(destination: &Destination) -> Option<Cause> {
-    let (who, waiting, status) = (destination.limited_by(), destination.waiting(), &destination.status);
-    let limit = match (status.stopped_by.map(|stop| stop.limit), status.standing) {
-        (Some(limit), _) => limit,
-        (None, Standing::RateLimited) => Limit::Rate,
-        (None, Standing::ConnectionLimited) => Limit::Connections,
-        (None, _) => return None,
-    };
-    match limit {
-        Limit::Hold => None,
-        Limit::Rate => Some(Cause::Rate {
-            who,
-            limit: per_second(status.rate.limit),
-            next: destination.next_token(),
-            waiting,
-            takes: destination.takes(),
-            reply: destination.turned_by(Knob::Rate),
-        }),
-        Limit::Window(window) => {
-            let limit = status.windows.iter().find(|seen| seen.window == window).map_or(0, |seen| seen.limit);
-            Some(Cause::Window { who, window, limit, next: destination.next_token(), waiting })
-        }
-        Limit::Connections => Some(Cause::Connections {
-            who,
-            used: status.connections.now,
-            limit: status.connections.limit,
-            waiting,
-            reply: destination.turned_by(Knob::Connections),
-        }),
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use tidings_domain::{DeliveryState, UnixMs};
+use tidings_domain::{DeliveryState, Destination as Name, UnixMs};
 use tidings_queue::{Health, ShardStatus, Snapshot};
 use tidings_store::{CampaignHead, DeliveryHistory, Overview, ProviderId, RouteId, Store, StoreResult, WorkerBeat};
 
-use super::destination::{Destination, provider_of};
+use super::destination::Destination;
 use super::facts::{CampaignFacts, DeliveryFacts, Facts, Left};
+use super::warm_up::warm_ups;
 use crate::pages::campaigns::wording;
+use crate::pages::route_names::RouteNames;
 use crate::{WebState, disk};
 
 /// The queue's lane of campaigns (`tidings_domain::Lane::Bulk`).
@@ -19,14 +21,7 @@ const BULK_LANE: u8 = 2;
 /// # Errors
 /// The database's own.
 pub async fn process_facts(store: &Store, queue: Health, now: UnixMs) -> StoreResult<Facts> {
-    let beats = store.workers().await?.into_iter();
-    let beat = |beat: tidings_store::Heartbeat| WorkerBeat {
-        id: beat.id,
-        role: beat.role,
-        host: beat.host,
-        heartbeat_at_ms: beat.heartbeat_at_ms,
-    };
-    let mut workers: Vec<WorkerBeat> = beats.map(beat).collect();
+    let mut workers: Vec<WorkerBeat> = store.workers().await?.into_iter().map(WorkerBeat::from).collect();
     workers.sort_by_key(|worker| std::cmp::Reverse(worker.heartbeat_at_ms));
     Ok(Facts {
         now,
@@ -38,6 +33,8 @@ pub async fn process_facts(store: &Store, queue: Health, now: UnixMs) -> StoreRe
         delivery: None,
         left: Left::default(),
         destinations: Vec::new(),
+        route_names: RouteNames::read(store).await?,
+        warm_ups: Vec::new(),
         moved_at: None,
     })
 }
@@ -53,7 +50,9 @@ fn low_disk(state: &WebState) -> Option<u64> {
 /// The database's own.
 pub(crate) async fn here(state: &WebState) -> StoreResult<(Facts, Snapshot)> {
     let facts = process_facts(&state.store, state.queue.health(), state.now()).await?;
-    Ok((Facts { disk_free: low_disk(state), ..facts }, state.queue.snapshot().await))
+    let seen = state.queue.snapshot().await;
+    let warm_ups = warm_ups(&state.store, &seen.shards).await?;
+    Ok((Facts { disk_free: low_disk(state), warm_ups, ..facts }, seen))
 }
 
 /// The same from what was read already.
@@ -65,7 +64,7 @@ pub fn of_overview(facts: Facts, overview: &Overview, seen: &Snapshot) -> Facts 
         moved_at,
         campaign: Some(campaign),
         left: left(overview),
-        destinations: destinations(overview, &seen.shards),
+        destinations: destinations(overview, &seen.shards, &facts),
         ..facts
     }
 }
@@ -105,27 +104,25 @@ fn of_counts(counts: &BTreeMap<DeliveryState, i64>) -> Left {
 
 /// Where this campaign's deliveries go. Of a campaign with many small providers every such destination counts, for their names are
 /// not read.
-fn destinations(overview: &Overview, shards: &[ShardStatus]) -> Vec<Destination> {
-    let relay = overview.head.route_id.map(|route| format!("relay:{route}"));
+fn destinations(overview: &Overview, shards: &[ShardStatus], facts: &Facts) -> Vec<Destination> {
     let is_ours = |status: &&ShardStatus| {
-        let name = &*status.shard.name;
-        // What a pool has given to a relay stands in no campaign's row.
-        let by_pool = |name: &str| overview.head.pool_id.is_some() && name.starts_with("relay:");
-        let known = || overview.providers.iter().any(|provider| provider.name == provider_of(name));
-        status.shard.lane == BULK_LANE
-            && (relay.as_deref() == Some(name) || by_pool(name) || known() || overview.smaller_providers.is_some())
+        let there = match Name::of(&status.shard.name) {
+            // What a pool has given to a relay stands in no campaign's row.
+            Name::Relay { route } => overview.head.pool_id.is_some() || overview.head.route_id == Some(RouteId(route)),
+            Name::Direct { provider, .. } => overview.providers.iter().any(|known| known.name == provider),
+        };
+        status.shard.lane == BULK_LANE && (there || overview.smaller_providers.is_some())
     };
     let ours = shards.iter().filter(is_ours);
-    ours.map(|status| Destination::new(status.clone(), overview.route.as_deref())).collect()
+    ours.map(|status| Destination::new(status.clone(), &facts.route_names).among(&facts.warm_ups)).collect()
 }
 
 /// Of one recipient of a campaign.
 pub fn of_delivery(facts: Facts, overview: &Overview, history: &DeliveryHistory, seen: &Snapshot) -> Facts {
     let facts = of_overview(facts, overview, seen);
-    let relay = overview.head.route_id.map(|route| format!("relay:{route}"));
-    let goes_there = |destination: &Destination| {
-        let name = &*destination.status.shard.name;
-        relay.as_deref() == Some(name) || provider_of(name) == history.provider
+    let goes_there = |destination: &Destination| match Name::of(&destination.status.shard.name) {
+        Name::Relay { route } => overview.head.route_id == Some(RouteId(route)),
+        Name::Direct { provider, .. } => provider == history.provider,
     };
     Facts {
         destinations: facts.destinations.iter().filter(|d| goes_there(d)).cloned().collect(),
@@ -152,22 +149,10 @@ fn delivery(history: &DeliveryHistory) -> DeliveryFacts {
 /// # Errors
 /// The database's own.
 pub async fn of_provider(facts: Facts, store: &Store, provider: &str, seen: Snapshot) -> StoreResult<Facts> {
-    let mut destinations = Vec::new();
-    for status in seen.shards.into_iter().filter(|status| is_of(&status.shard.name, provider)) {
-        let route = relay_name(store, &status.shard.name).await?;
-        destinations.push(Destination::new(status, route.as_deref()));
-    }
+    let ours = seen.shards.into_iter().filter(|status| Name::owner_of(&status.shard.name) == provider);
+    let destinations = ours.map(|status| Destination::new(status, &facts.route_names).among(&facts.warm_ups)).collect();
     let left = of_counts(&store.provider_left(provider).await?);
     // Their next try is not looked for: it is on the page of what is put off.
     let left = Left { first_try: (left.deferred > 0).then_some(facts.now), ..left };
     Ok(Facts { left, destinations, ..facts })
-}
-
-fn is_of(shard: &str, provider: &str) -> bool {
-    shard == provider || provider_of(shard) == provider
-}
-
-async fn relay_name(store: &Store, shard: &str) -> StoreResult<Option<String>> {
-    let Some(id) = shard.strip_prefix("relay:").and_then(|id| id.parse().ok()) else { return Ok(None) };
-    Ok(store.route_by_id(RouteId(id)).await?.map(|route| route.name))
 }

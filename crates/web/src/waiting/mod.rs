@@ -1,20 +1,27 @@
 //! Why something waits: a pure function from facts to reasons, in words, in the order of their importance. The pages, the JSON, the
 //! overview's one sentence and `tidings queue why` all say what stands here, so there is one source of such sentences.
 
+mod budget_sentences;
 mod cause;
 mod destination;
 mod facts;
 mod gather;
+mod lanes;
+mod limits;
 mod sentences;
 #[cfg(test)]
 mod tests;
+mod warm_up;
 mod words;
 
-pub use cause::{Cause, Process};
-pub use destination::{Destination, DestinationJson, provider_of};
+pub use cause::{Cause, Process, WarmUpDay};
+pub use destination::{Destination, DestinationJson};
 pub use facts::{CampaignFacts, DeliveryFacts, Facts, HEARTBEAT_LIMIT, Left, causes, does};
 pub(crate) use gather::here;
 pub use gather::{of_delivery, of_overview, of_provider, process_facts};
+pub use lanes::{reasons_of_lanes, reasons_of_workers, unserved};
+pub use sentences::lane_mail;
+pub use warm_up::{WarmUp, is_stopped_by_warm_up, warm_ups};
 pub use words::{Reason, reason};
 
 use serde::Serialize;

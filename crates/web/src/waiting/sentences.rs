@@ -1,8 +1,6 @@
-use std::time::Duration;
+use tidings_domain::{CampaignState, Lane, UnixMs};
 
-use tidings_domain::{CampaignState, UnixMs};
-use tidings_queue::Window;
-
+use super::budget_sentences::{connections, rate, used_up, warming_up};
 use super::cause::{Cause, Process};
 use super::facts::{Facts, counted};
 use crate::pages::campaigns::rate::about;
@@ -17,7 +15,12 @@ pub(super) struct Said {
     pub more: String,
 }
 
-fn said(tone: &'static str, title: &'static str, sentence: impl Into<String>, more: impl Into<String>) -> Said {
+pub(super) fn said(
+    tone: &'static str,
+    title: &'static str,
+    sentence: impl Into<String>,
+    more: impl Into<String>,
+) -> Said {
     Said { tone, title, sentence: sentence.into(), more: more.into() }
 }
 
@@ -53,6 +56,7 @@ fn of_installation(cause: &Cause, facts: &Facts) -> Option<Said> {
             format!("{} It said: {why}", queue_is_away(*since)),
         ),
         Cause::NoProcess { process, last, since, .. } => no_process(*process, last.as_ref(), *since, facts),
+        Cause::LaneUnserved { lane, waiting, is_one } => lane_unserved(*lane, *waiting, *is_one, facts),
         Cause::Standstill { since, host } => standstill(*since, host, facts),
         _ => return None,
     })
@@ -109,6 +113,7 @@ fn of_destination(cause: &Cause, facts: &Facts, clock: &dyn Fn(UnixMs) -> String
         Cause::Window { who, window, limit, next, waiting } => {
             used_up(who, *window, *limit, *next, &clock(facts.now.plus(*next)), *waiting)
         }
+        Cause::WarmUp(day) => warming_up(day, &clock(facts.now.plus(day.next))),
         Cause::DnsTrouble { next, .. } => said(
             "warn",
             "DNS trouble",
@@ -193,42 +198,27 @@ fn no_process(process: Process, last: Option<&(String, UnixMs)>, since: UnixMs, 
     said("bad", title, sentence, more)
 }
 
-fn connections(who: &str, limit: u32, waiting: i64) -> Said {
-    let connections = match limit {
-        1 => "the one connection it allows is".to_owned(),
-        n => format!("all {n} connections are"),
-    };
-    let waiting = counted(waiting);
-    said(
-        "info",
-        "At its connections",
-        format!("Limited by {who}: {connections} in use, so its own speed decides ({waiting} left there)."),
-        "",
-    )
+/// In the middle of a sentence: what lies in the lane.
+pub const fn lane_mail(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Transactional => "tests and transactional mail",
+        Lane::Automation => "automation",
+        Lane::Bulk => "campaigns",
+    }
 }
 
-fn rate(who: &str, limit: &str, next: Duration, waiting: i64, takes: Option<Duration>) -> Said {
-    let takes = takes.map_or_else(String::new, |span| format!(", {}", about(span)));
-    let next = match next.as_secs() {
-        0 | 1 => String::new(),
-        _ => format!("The next one may go in {}.", about(next)),
+fn lane_unserved(lane: Lane, waiting: i64, is_one: bool, facts: &Facts) -> Said {
+    let mail = lane_mail(lane);
+    let sentence = match &facts.campaign {
+        Some(campaign) => format!("“{}” waits: no worker that runs serves {mail}", campaign.name),
+        None => format!(
+            "{} in the lane of {mail}, and no worker that runs serves it",
+            count_of(waiting, "message waits", "messages wait")
+        ),
     };
-    let waiting = counted(waiting);
-    said("info", "At its rate", format!("Limited by {who}: at most {limit} ({waiting} left there{takes})."), next)
-}
-
-fn used_up(who: &str, window: Window, limit: u32, next: Duration, until: &str, waiting: i64) -> Said {
-    let (next, waiting) = (about(next), counted(waiting));
-    let more = match limit {
-        0 => format!("The next one may go at {until}."),
-        n => format!("It is {} a {window}. The next one may go at {until}.", counted(n.into())),
-    };
-    said(
-        "info",
-        "Its messages are used up",
-        format!("Limited by {who}: the messages of this {window} are used up, more in {next} ({waiting} left there)."),
-        more,
-    )
+    let start = if is_one { "Start it again for all lanes with" } else { "Start one that does with" };
+    let more = format!("Those that run were started with --lanes, for others alone. Nothing is lost. {start}");
+    said("bad", "No worker serves this lane", sentence, more)
 }
 
 fn put_off(n: i64, first: Option<UnixMs>, is_all: bool, now: UnixMs, clock: &dyn Fn(UnixMs) -> String) -> Said {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tidings_domain::{CampaignState, DeliveryState as S, UnixMs};
+use tidings_domain::{CampaignState, DeliveryState as S, Lane, UnixMs};
 use tidings_queue::{
     BudgetKind, Health, HoldStatus, Limit, ShardStatus, Snapshot, Standing, StoppedBy, Trouble, Window,
 };
@@ -127,8 +127,25 @@ fn no_facts() -> Facts {
         delivery: None,
         left: Left::default(),
         destinations: vec![],
+        route_names: Default::default(),
+        warm_ups: vec![],
         moved_at: None,
     }
+}
+
+fn warming() -> Cause {
+    Cause::WarmUp(WarmUpDay {
+        who: "Gmail".into(),
+        route: "mx-1".into(),
+        day: 3,
+        cap: 450,
+        used: 405,
+        kept: 45,
+        next_cap: Some(675),
+        stays: String::new(),
+        next: Duration::from_secs(5 * 3_600),
+        waiting: 1_204,
+    })
 }
 
 /// One of each: the match in [`Cause::name`] makes sure that a new one is named, and the last line that it stands here.
@@ -147,11 +164,13 @@ fn each() -> Vec<Cause> {
         Cause::Paused { by: "Mia".into(), at: NOW, why: s(), waiting: 7, in_flight: 2 },
         lost(Process::Worker),
         lost(Process::Dispatcher),
+        Cause::LaneUnserved { lane: Lane::Bulk, waiting: 3, is_one: false },
         Cause::HeldByHand,
         Cause::Held { who: "Gmail".into(), since: second, left: minute, reply: "421 slow".into(), waiting: 1 },
         Cause::Connections { who: "Gmail".into(), used: 1, limit: 1, waiting: 3, reply: s() },
         Cause::Rate { who: "Gmail".into(), limit: "20/s".into(), next: second, waiting: 9, takes: None, reply: s() },
         Cause::Window { who: "Gmail".into(), window: Window::Day, limit: 200, next: minute, waiting: 3 },
+        warming(),
         Cause::DnsTrouble { said: "SERVFAIL".into(), next: Some(NOW) },
         Cause::LookingUp { n: 4 },
         Cause::PutOff { n: 1, first: None, last: None, reply: s(), is_all: true },
@@ -176,14 +195,91 @@ fn every_cause_has_words() {
         assert!(names.insert(reason.cause), "{} stands twice", reason.cause);
         assert_eq!(reason.more.ends_with("with"), !reason.command.is_empty(), "{cause:?}: a command needs its words");
     }
-    assert_eq!(names.len(), 25, "a cause is missing from the table above");
+    assert_eq!(names.len(), 27, "a cause is missing from the table above");
 }
 
 #[test]
 fn a_hold_says_since_and_until_and_whose_words() {
-    let cause = &each()[11];
+    let cause = &each()[12];
     let reason = super::reason(cause, &no_facts(), &|_| String::new());
     assert_eq!(reason.sentence, "Gmail asked us to wait: about 1 min more until the next try.");
     assert_eq!((reason.since, reason.until), (Some(UnixMs(NOW.0 - 1_000)), Some(UnixMs(NOW.0 + 60_000))));
     assert_eq!(reason.reply, "421 slow");
+}
+
+#[test]
+fn a_day_of_warm_up_says_which_and_what_comes_next() {
+    let clock = |at: UnixMs| format!("@{}", at.0 - NOW.0);
+    let said = super::reason(&warming(), &no_facts(), &clock);
+    assert_eq!(
+        said.sentence,
+        "The route “mx-1” is being warmed up at Gmail: 405 of the 450 messages of day 3 are sent, and 45 are kept for tests and \
+         transactional mail. The next day begins at @18000000, in about 5 h 0 min (1,204 left there)."
+    );
+    assert_eq!(said.more, "If the day goes well, the next allows 675.");
+    assert_eq!(said.until, Some(UnixMs(NOW.0 + 18_000_000)));
+}
+
+#[test]
+fn a_warm_up_is_told_from_other_limits_of_a_day() {
+    let stopped = |budget| {
+        let (frees_in, limit) = (Some(Duration::from_secs(60)), Limit::Window(Window::Day));
+        ShardStatus {
+            stopped_by: Some(StoppedBy { budget, limit, frees_in }),
+            ..shard("google@3", 5, Standing::RateLimited)
+        }
+    };
+    let of = |status: ShardStatus| {
+        let mut look = look(overview(&[(S::Queued, 5)]), Snapshot { shards: vec![status], ..Snapshot::default() });
+        look.warm_ups = vec![WarmUp {
+            provider: "google".into(),
+            route: tidings_store::RouteId(3),
+            route_name: "mx-1".into(),
+            day: 3,
+            next_cap: None,
+            stays: String::new(),
+        }];
+        names(&stuck_facts(&look))
+    };
+    assert_eq!(of(stopped(BudgetKind::Destination)), ["warm_up"]);
+    assert_eq!(of(stopped(BudgetKind::Route)), ["window"], "the route's own limit");
+    let yahoo = ShardStatus { shard: tidings_queue::Shard::new(2, "microsoft@3"), ..stopped(BudgetKind::Destination) };
+    assert_eq!(of(yahoo), ["window"], "no warm-up of this provider is known");
+}
+
+#[test]
+fn workers_for_other_lanes_alone_are_no_workers_for_this_one() {
+    let mut facts = facts(&[(S::Queued, 5)], vec![]);
+    facts.workers[0].lanes = "transactional, automation".into();
+    assert_eq!(names(&facts)[0], "lane_unserved");
+    let said = explain(&facts, &|_| String::new()).remove(0);
+    assert_eq!(said.sentence, "“Spring” waits: no worker that runs serves campaigns");
+    assert_eq!(said.command, "tidings serve", "an installation of one process has no other to start");
+    facts.workers[0].role = "worker".into();
+    let said = explain(&facts, &|_| String::new()).into_iter().find(|reason| reason.cause == "lane_unserved");
+    assert_eq!(said.map(|reason| reason.command), Some("tidings worker --lanes bulk"));
+    facts.workers[0].lanes = "bulk".into();
+    assert!(!names(&facts).contains(&"lane_unserved"));
+    facts.workers[0].heartbeat_at_ms = 0;
+    assert!(!names(&facts).contains(&"lane_unserved"), "that no worker lives is another cause");
+}
+
+#[test]
+fn what_waits_in_a_lane_that_nobody_serves_is_told_without_a_campaign() {
+    let in_lane = |lane: u8, ready| ShardStatus {
+        shard: tidings_queue::Shard::new(lane, "google@3"),
+        ..shard("google", ready, Standing::Free)
+    };
+    let mut facts = no_facts();
+    facts.workers = overview(&[]).workers;
+    facts.workers[0].lanes = "bulk".into();
+    facts.destinations =
+        [in_lane(0, 3), in_lane(1, 0), in_lane(2, 9)].map(|s| Destination::new(s, &Default::default())).into();
+    let lanes = lanes::causes_of_lanes(&facts);
+    assert_eq!(lanes, [Cause::LaneUnserved { lane: Lane::Transactional, waiting: 3, is_one: true }]);
+    let said = super::reason(&lanes[0], &facts, &|_| String::new());
+    assert_eq!(
+        said.sentence,
+        "3 messages wait in the lane of tests and transactional mail, and no worker that runs serves it"
+    );
 }

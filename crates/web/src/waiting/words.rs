@@ -3,8 +3,9 @@ use std::time::Duration;
 use serde::Serialize;
 use tidings_domain::UnixMs;
 
-use super::cause::{Cause, Process};
+use super::cause::{Cause, Process, WarmUpDay};
 use super::facts::Facts;
+use super::lanes::command_for;
 use super::sentences::{Said, words};
 
 /// A cause in words.
@@ -70,9 +71,10 @@ fn reply(cause: &Cause) -> String {
 const fn command(cause: &Cause) -> &'static str {
     match cause {
         Cause::SendingLocked { .. } => "tidings unlock-sending",
-        Cause::NoProcess { is_one: true, .. } => "tidings serve",
+        Cause::NoProcess { is_one: true, .. } | Cause::LaneUnserved { is_one: true, .. } => "tidings serve",
         Cause::NoProcess { process: Process::Worker, .. } => "tidings worker",
         Cause::NoProcess { process: Process::Dispatcher, .. } => "tidings dispatcher",
+        Cause::LaneUnserved { lane, .. } => command_for(*lane),
         Cause::HeldByHand => "tidings queue release",
         _ => "",
     }
@@ -86,7 +88,11 @@ fn span(cause: &Cause, now: UnixMs) -> (Option<UnixMs>, Option<UnixMs>) {
         Cause::Paused { at, .. } | Cause::DeadlinePassed { at } => (Some(*at), None),
         Cause::NoProcess { since, .. } | Cause::Standstill { since, .. } => (Some(*since), None),
         Cause::Held { since, left, .. } => (ago(since), Some(now.plus(*left))),
-        Cause::Rate { next, .. } | Cause::Window { next, .. } if !next.is_zero() => (None, Some(now.plus(*next))),
+        Cause::Rate { next, .. } | Cause::Window { next, .. } | Cause::WarmUp(WarmUpDay { next, .. })
+            if !next.is_zero() =>
+        {
+            (None, Some(now.plus(*next)))
+        }
         Cause::DnsTrouble { next, .. } => (None, *next),
         Cause::PutOff { first, .. } => (None, *first),
         Cause::Deadline { at } => (None, Some(*at)),

@@ -9,15 +9,8 @@ use tidings_store::Heartbeat;
 use crate::browser::Browser;
 use crate::site::Site;
 
-#[actix_web::test]
-async fn the_workers_page_says_when_none_is_running_and_who_is() {
-    let (site, ana) = Site::with_ana().await;
-    let mut browser = Browser::new(site.service().await);
-    browser.sign_in(&site, ana).await;
-    let none = browser.get("/workers").await;
-    assert_eq!(none.status, StatusCode::OK);
-    assert!(none.text().contains("No worker is running") && none.text().contains("tidings serve"), "{}", none.text());
-    let beat = Heartbeat {
+fn worker_for(site: &Site, lanes: &str) -> Heartbeat {
+    Heartbeat {
         id: "host-1-2".into(),
         role: "worker".into(),
         host: "mail-2".into(),
@@ -28,9 +21,19 @@ async fn the_workers_page_says_when_none_is_running_and_who_is() {
         attempts: 9,
         max_connections: 200,
         attempts_per_minute: 1_234,
-        lanes: "transactional".to_owned(),
-    };
-    site.state.store.beat(beat).await.expect("beats");
+        lanes: lanes.to_owned(),
+    }
+}
+
+#[actix_web::test]
+async fn the_workers_page_says_when_none_is_running_and_who_is() {
+    let (site, ana) = Site::with_ana().await;
+    let mut browser = Browser::new(site.service().await);
+    browser.sign_in(&site, ana).await;
+    let none = browser.get("/workers").await;
+    assert_eq!(none.status, StatusCode::OK);
+    assert!(none.text().contains("No worker is running") && none.text().contains("tidings serve"), "{}", none.text());
+    site.state.store.beat(worker_for(&site, "transactional")).await.expect("beats");
     let page = browser.get("/workers").await.text();
     for words in
         ["1 worker is enough", "mail-2", "Sends what is transactional", "9.8.7", "3 of 200", "1,234", "2 h ago"]
@@ -57,6 +60,28 @@ async fn the_queues_page_names_the_limit_and_shows_the_receivers_words() {
         .await;
     let page = browser.get("/queues").await.text();
     assert!(page.contains("Held") && page.contains("421 4.7.28 &#60;too&#62; many messages"), "{page}");
+}
+
+#[actix_web::test]
+async fn what_waits_in_a_lane_without_a_worker_is_said_with_the_command_that_helps() {
+    let (site, ana) = Site::with_ana().await;
+    let mut browser = Browser::new(site.service().await);
+    browser.sign_in(&site, ana).await;
+    site.state.queue.push(&Shard::new(0, "google@3"), 1, &[Job { delivery: 1, campaign: 1, attempt: 0 }]).await;
+    assert!(browser.get("/queues").await.text().contains("no worker is running"), "none at all");
+    site.state.store.beat(worker_for(&site, "bulk")).await.expect("beats");
+    let (words, command) = ("no worker that runs serves it", "tidings worker --lanes transactional");
+    for path in ["/", "/queues", "/workers", "/queues/why?provider=google"] {
+        let page = browser.get(path).await.text();
+        assert!(page.contains(words) && page.contains(command), "{path} does not say it: {page}");
+    }
+    assert!(browser.get("/queues").await.text().contains("No worker serves it"), "the lane's row");
+    let second = Heartbeat { id: "host-2-1".into(), ..worker_for(&site, "transactional, automation") };
+    site.state.store.beat(second).await.expect("beats");
+    for path in ["/", "/queues", "/workers", "/queues/why?provider=google"] {
+        let page = browser.get(path).await.text();
+        assert!(!page.contains(words), "{path}: {page}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::test::{TestRequest, call_service, read_body};
 use tidings_domain::ProcessRole;
+use tidings_queue::{Job, Shard};
 use tidings_store::Heartbeat;
 use tidings_testing::TestDatabase;
 use tidings_web::Ops;
@@ -85,7 +86,7 @@ async fn the_installation_is_measured_on_both_backends() {
             attempts: 9,
             max_connections: 200,
             attempts_per_minute: 4,
-            lanes: String::new(),
+            lanes: "automation, bulk".into(),
         };
         site.state.store.beat(beat).await.expect("beats");
         let text = scrape(&site).await;
@@ -98,6 +99,8 @@ async fn the_installation_is_measured_on_both_backends() {
             "tidings_queue_oldest_seconds{lane=\"bulk\"} 0",
             "tidings_processes{role=\"worker\",version=\"0.1.0\"} 1",
             "tidings_workers_connections 3",
+            "tidings_lane_workers{lane=\"bulk\"} 1",
+            "tidings_lane_workers{lane=\"transactional\"} 0",
             "process_resident_memory_bytes",
             "process_cpu_seconds_total",
         ] {
@@ -105,6 +108,27 @@ async fn the_installation_is_measured_on_both_backends() {
         }
         assert!(!text.contains('@'), "no address leaves by the metrics");
         assert!(text.ends_with("# EOF\n"));
+    }
+}
+
+#[actix_web::test]
+async fn a_destination_is_told_by_provider_and_route() {
+    let site = Site::fresh().await;
+    for (lane, name) in [(2, "google@3"), (2, "google@4"), (0, "relay:5"), (2, "mx:a.example")] {
+        let job = Job { delivery: 1, campaign: 1, attempt: 0 };
+        site.state.queue.push(&Shard::new(lane, name), 1, &[job]).await;
+    }
+    let text = scrape(&site).await;
+    for (provider, route, lane) in [
+        ("google", "3", "bulk"),
+        ("google", "4", "bulk"),
+        ("relay", "5", "transactional"),
+        ("mx:a.example", "", "bulk"),
+    ] {
+        let of = format!("provider=\"{provider}\",route=\"{route}\"");
+        let jobs = format!("tidings_queue_jobs{{lane=\"{lane}\",{of},state=\"ready\"}} 1");
+        let budget = format!("tidings_provider_connections{{{of}}} 0");
+        assert!(text.contains(&jobs) && text.contains(&budget), "{jobs}, {budget} in\n{text}");
     }
 }
 

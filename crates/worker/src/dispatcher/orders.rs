@@ -1,12 +1,12 @@
 //! Tells the queue what persons order for a destination: hold it, or lift what holds it. The orders stand in the database, so a queue that
 //! lost everything is told the holds again.
 
-use tidings_domain::{PaceAct, UnixMs};
+use tidings_domain::{Destination, PaceAct, UnixMs};
 use tidings_queue::{Queue, Scope, Shard, ShardStatus, Signal, Snapshot};
-use tidings_store::{NewPaceEvent, PaceCommand, PaceOf, PaceOrder, RouteId, Store};
+use tidings_store::{NewPaceEvent, PaceCommand, PaceOf, PaceOrder, Store};
 
 use crate::now;
-use crate::sender::destination;
+use crate::sender::pace_of;
 
 /// The lane does not matter: all lanes of a destination share its budget.
 const ANY_LANE: u8 = 2;
@@ -101,10 +101,7 @@ fn event(order: &PaceOrder, of: PaceOf, act: PaceAct, until: Option<UnixMs>) -> 
 fn targets(order: &PaceOrder, seen: &Snapshot) -> Vec<Shard> {
     let ours: Vec<&ShardStatus> = seen.shards.iter().filter(|status| concerns(order, &status.shard.name)).collect();
     let mut names: Vec<String> = ours.iter().map(|status| status.shard.name.to_string()).collect();
-    names.push(match order.route {
-        Some(route) if !order.provider.starts_with("relay:") => format!("{}@{route}", order.provider),
-        _ => order.provider.clone(),
-    });
+    names.push(Destination::of(&order.provider).by(order.route.map(|route| route.0)).to_string());
     names.sort_unstable();
     names.dedup();
     let mut targets: Vec<Shard> = names.into_iter().map(|name| Shard::new(ANY_LANE, name)).collect();
@@ -119,6 +116,6 @@ fn targets(order: &PaceOrder, seen: &Snapshot) -> Vec<Shard> {
 
 /// Whether the order is for this destination of the queue.
 fn concerns(order: &PaceOrder, name: &str) -> bool {
-    let (provider, route): (&str, Option<RouteId>) = destination(name);
+    let (provider, route) = pace_of(name);
     provider == order.provider && (order.route.is_none() || order.route == route)
 }

@@ -10,7 +10,7 @@ use tidings_queue::{PastTurn, Queue};
 use tidings_store::{NewPaceEvent, PaceOf, Store};
 
 use crate::now;
-use crate::sender::{destination, knob_word};
+use crate::sender::{knob_word, pace_of};
 
 /// A knob rises once a minute at the most, and the queue keeps the last twenty turns: nothing is missed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -70,7 +70,7 @@ impl PaceKeeper {
             }
             last = when;
             if past.turn.to > past.turn.from {
-                let (provider, route) = destination(&of.0);
+                let (provider, route) = pace_of(&of.0);
                 let event = NewPaceEvent {
                     of: PaceOf { provider: provider.to_owned(), route, stream: of.1.clone() },
                     act: PaceAct::Up,

@@ -33,7 +33,7 @@ use tokio_util::task::TaskTracker;
 
 pub use content::SiteOptions;
 pub use context::{Parts, SenderStats};
-pub(crate) use pace::{destination, word as knob_word};
+pub(crate) use pace::{pace_of, word as knob_word};
 pub use targets::{TargetOptions, Targets};
 
 use crate::routes::RouteKeeper;

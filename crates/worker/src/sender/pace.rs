@@ -1,7 +1,7 @@
 //! What a reply asks of everyone who speaks to a destination: told to the queue, which all workers obey, and written down.
 
 use tidings_bounce::link_in;
-use tidings_domain::{PaceAct, PaceKey, Verdict, provider_label};
+use tidings_domain::{Destination, PaceAct, PaceKey, Verdict, provider_label};
 use tidings_queue::{Knob, Scope, Shard, Signal, Turn};
 use tidings_store::{NewPaceEvent, PaceOf, RouteId, Work};
 
@@ -48,10 +48,10 @@ async fn stream(context: &SenderContext, work: &Work, key: PaceKey) -> String {
 async fn shards(context: &SenderContext, shard: &Shard, key: PaceKey) -> Vec<Shard> {
     let mut shards = vec![shard.clone()];
     if key == PaceKey::Provider {
-        let provider = destination(&shard.name).0;
+        let owner = Destination::owner_of(&shard.name);
         for status in context.queue.snapshot().await.shards {
             let is_new = shards.iter().all(|known| known.name != status.shard.name);
-            if is_new && destination(&status.shard.name).0 == provider {
+            if is_new && Destination::owner_of(&status.shard.name) == owner {
                 shards.push(status.shard);
             }
         }
@@ -59,19 +59,13 @@ async fn shards(context: &SenderContext, shard: &Shard, key: PaceKey) -> Vec<Sha
     shards
 }
 
-/// A destination's name in the queue, as provider and route: `google@3`, `relay:5`, `google`.
-pub(crate) fn destination(name: &str) -> (&str, Option<RouteId>) {
-    if let Some(route) = name.strip_prefix("relay:").and_then(|id| id.parse().ok()) {
-        return (name, Some(RouteId(route)));
-    }
-    match name.rsplit_once('@').and_then(|(provider, id)| Some((provider, id.parse().ok()?))) {
-        Some((provider, route)) => (provider, Some(RouteId(route))),
-        None => (name, None),
-    }
+/// What a destination's name in the queue is about: whose budget it is, and the route.
+pub(crate) fn pace_of(name: &str) -> (&str, Option<RouteId>) {
+    (Destination::owner_of(name), Destination::of(name).route().map(RouteId))
 }
 
 fn event(shard: &Shard, work: &Work, verdict: &Verdict, turned: Option<Turn>, why: &str) -> NewPaceEvent {
-    let (provider, route) = destination(&shard.name);
+    let (provider, route) = pace_of(&shard.name);
     let route = if verdict.key == PaceKey::Provider { None } else { route.or(work.route) };
     let blocks = verdict.class.is_block() && verdict.hold.is_some();
     NewPaceEvent {
@@ -116,18 +110,6 @@ pub(crate) const fn word(knob: Knob) -> tidings_domain::Knob {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_destination_is_a_provider_on_a_route() {
-        for (name, provider, route) in [
-            ("google@3", "google", Some(RouteId(3))),
-            ("relay:5", "relay:5", Some(RouteId(5))),
-            ("mx:hoster.example", "mx:hoster.example", None),
-            ("odd@name", "odd@name", None),
-        ] {
-            assert_eq!(destination(name), (provider, route));
-        }
-    }
 
     #[test]
     fn the_words_for_a_block_hold_the_way_out() {

@@ -40,6 +40,7 @@ struct Seen {
 pub async fn why(store: &Store, config: &Config, arguments: WhyArguments) -> anyhow::Result<ExitCode> {
     let seen = look(config).await?;
     let facts = waiting::process_facts(store, seen.health.clone(), now()).await?;
+    let facts = Facts { warm_ups: waiting::warm_ups(store, &seen.snapshot.shards).await?, ..facts };
     let is_hidden = seen.is_hidden;
     let (about, facts) = facts_of(store, facts, seen.snapshot, &arguments).await?;
     let answer = Answer::new(about, &facts, &clock);

@@ -13,7 +13,9 @@ use tokio::time::MissedTickBehavior;
 
 use super::rate::{Rate, RateMeter};
 use super::tally::Tally;
+use crate::pages::route_names::RouteNames;
 use crate::pages::sending::standing::{RouteTrouble, troubles_of};
+use crate::waiting::{WarmUp, warm_ups};
 use crate::{WebState, disk};
 
 /// How often the numbers are read while somebody watches.
@@ -30,6 +32,7 @@ pub struct Look {
     pub queue: Snapshot,
     /// What slowed or freed its destinations, the latest first.
     pub turns: Vec<PaceEvent>,
+    pub route_names: RouteNames,
     pub rate: Rate,
     /// When one of its numbers last changed, as far as this process saw.
     pub moved_at: Option<UnixMs>,
@@ -39,6 +42,8 @@ pub struct Look {
     pub lock: Option<String>,
     /// Routes that it should leave by and does not get through.
     pub troubles: Vec<RouteTrouble>,
+    /// Warm-ups that keep something back now.
+    pub warm_ups: Vec<WarmUp>,
     pub at: UnixMs,
 }
 
@@ -137,8 +142,10 @@ async fn look(state: &WebState, data: &Workspace, id: CampaignId, meter: &mut Ra
     let troubles = troubles_of(&overview.head, &queue, data, at).await?;
     let turns = state.store.pace_events_of(id, TURNS_SHOWN).await?;
     let lock = state.store.sending_lock().await?;
+    let warm_ups = warm_ups(&state.store, &queue.shards).await?;
+    let route_names = RouteNames::read(&state.store).await?;
     let (rate, moved_at, disk) = (meter.rate(), meter.moved_at(), full_disk(state));
-    Ok(Look { overview, turns, queue, rate, moved_at, disk, lock, troubles, at })
+    Ok(Look { overview, turns, route_names, queue, rate, moved_at, disk, lock, troubles, warm_ups, at })
 }
 
 /// A fresh look for a page that is loaded whole, with the rate that an updater has seen, if one runs.
@@ -153,6 +160,8 @@ pub async fn fresh(state: &WebState, data: &Workspace, id: CampaignId) -> StoreR
         troubles: troubles_of(&overview.head, &queue, data, state.now()).await?,
         overview,
         turns: state.store.pace_events_of(id, TURNS_SHOWN).await?,
+        route_names: RouteNames::read(&state.store).await?,
+        warm_ups: warm_ups(&state.store, &queue.shards).await?,
         queue,
         rate: seen.as_ref().map(|look| look.rate).unwrap_or_default(),
         moved_at: seen.and_then(|look| look.moved_at),

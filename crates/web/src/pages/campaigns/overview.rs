@@ -150,7 +150,7 @@ pub fn view(look: &Look, page: &Page) -> LiveView {
         in_doubt: tally.of(DeliveryState::InDoubt),
         skipped: overview.skipped.iter().map(|(reason, n)| (wording::skipped(reason).to_owned(), *n)).collect(),
         providers: providers::rows(look, page),
-        turns: event_rows(&look.turns, page),
+        turns: event_rows(&look.turns, &look.route_names, page),
         groups: groups(overview),
         events: overview.events.iter().map(|e| (e.at_ms, e.actor.clone(), wording::capitalised(&e.what))).collect(),
         heartbeat: heartbeat(overview, look.at),

@@ -29,7 +29,13 @@ pub fn overview(counts: &[(DeliveryState, i64)]) -> Overview {
         groups: vec![],
         responses: Responses::default(),
         events: vec![],
-        workers: vec![WorkerBeat { id: "w".into(), role: "serve".into(), host: "mx-1".into(), heartbeat_at_ms: NOW.0 }],
+        workers: vec![WorkerBeat {
+            id: "w".into(),
+            role: "serve".into(),
+            host: "mx-1".into(),
+            heartbeat_at_ms: NOW.0,
+            lanes: String::new(),
+        }],
         next_due_at_ms: None,
     }
 }
@@ -70,11 +76,13 @@ pub fn look(overview: Overview, queue: Snapshot) -> Look {
         overview,
         queue,
         turns: vec![],
+        route_names: Default::default(),
         rate: Rate::default(),
         moved_at: None,
         disk: None,
         lock: None,
         troubles: vec![],
+        warm_ups: vec![],
         at: NOW,
     }
 }

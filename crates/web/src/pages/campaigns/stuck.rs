@@ -42,6 +42,8 @@ pub fn facts(look: &Look) -> Facts {
         delivery: None,
         left: Default::default(),
         destinations: Vec::new(),
+        route_names: look.route_names.clone(),
+        warm_ups: look.warm_ups.clone(),
         moved_at: look.moved_at,
     };
     of_overview(facts, &look.overview, &look.queue)
@@ -53,7 +55,7 @@ fn is_stuck(cause: &Cause, facts: &Facts) -> bool {
         Cause::SendingLocked { .. } | Cause::DiskFull { .. } | Cause::QueueAway { .. } | Cause::Standstill { .. } => {
             true
         }
-        Cause::NoProcess { .. } => {
+        Cause::NoProcess { .. } | Cause::LaneUnserved { .. } => {
             let since = facts.campaign.as_ref().map_or(UnixMs(0), |campaign| campaign.since);
             is_missed(cause, facts) && facts.now.since(since) >= WITHOUT_WORKER
         }
@@ -65,7 +67,11 @@ fn is_stuck(cause: &Cause, facts: &Facts) -> bool {
 pub fn is_missed(cause: &Cause, facts: &Facts) -> bool {
     let is_queuing = facts.campaign.as_ref().is_some_and(|campaign| campaign.state == CampaignState::Queuing);
     let wanted = if is_queuing { Process::Dispatcher } else { Process::Worker };
-    matches!(cause, Cause::NoProcess { process, .. } if *process == wanted)
+    match cause {
+        Cause::NoProcess { process, .. } => *process == wanted,
+        Cause::LaneUnserved { .. } => !is_queuing,
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -6,36 +6,43 @@ use tidings_store::PaceEvent;
 use crate::chart::Sparkline;
 use crate::page::Page;
 use crate::pages::campaigns::{rate, wording};
+use crate::pages::route_names::{RouteNames, page_of};
 use crate::text::count_of;
 
 /// One line of the history.
 pub(crate) struct EventRow {
     pub at_ms: i64,
-    pub provider: String,
-    pub provider_label: String,
+    /// Whose pace it is, and its page.
+    pub owner: String,
+    pub href: String,
     pub tone: &'static str,
     /// `Rate down from 5/s to 2.5/s, held until 12:42`
     pub what: String,
-    /// The receiver's own words, or the operator's.
+    /// ` by Berlin`; empty: all of it.
+    pub part: String,
+    /// The receiver's own words, or why the program or an operator did it.
     pub why: String,
+    pub is_reply: bool,
     pub by: String,
 }
 
-pub(crate) fn event_rows(events: &[PaceEvent], page: &Page) -> Vec<EventRow> {
-    events.iter().map(|event| row(event, page)).collect()
+pub(crate) fn event_rows(events: &[PaceEvent], names: &RouteNames, page: &Page) -> Vec<EventRow> {
+    events.iter().map(|event| row(event, names, page)).collect()
 }
 
-fn row(event: &PaceEvent, page: &Page) -> EventRow {
+fn row(event: &PaceEvent, names: &RouteNames, page: &Page) -> EventRow {
     EventRow {
         at_ms: event.at_ms,
-        provider: event.of.provider.clone(),
-        provider_label: wording::provider(&event.of.provider),
+        owner: names.owner(&event.of.provider),
+        href: page_of(&event.of.provider),
         tone: match event.act {
             PaceAct::Down if event.class.is_some_and(|class| class.is_block()) => "bad",
             PaceAct::Down | PaceAct::Hold => "warn",
             PaceAct::Up | PaceAct::Lift => "ok",
         },
         what: words(event, page),
+        part: names.part(&event.of),
+        is_reply: event.act == PaceAct::Down && !event.why.is_empty(),
         why: event.why.clone(),
         by: event.by.clone(),
     }
@@ -57,13 +64,7 @@ fn words(event: &PaceEvent, page: &Page) -> String {
         said.push(if event.act == PaceAct::Lift { "holds lifted" } else { "asked to slow down" }.to_owned());
     }
     let times = if event.times > 1 { format!(" ({})", count_of(event.times, "time", "times")) } else { String::new() };
-    format!("{}{}{times}", wording::capitalised(&said.join(", ")), whose(event))
-}
-
-fn whose(event: &PaceEvent) -> String {
-    let route = event.of.route.map_or_else(String::new, |route| format!(" on route {route}"));
-    let stream = if event.of.stream.is_empty() { String::new() } else { format!(" for {}", event.of.stream) };
-    format!("{route}{stream}")
+    format!("{}{times}", wording::capitalised(&said.join(", ")))
 }
 
 fn whole(value: f64) -> String {

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
+use tidings_domain::Destination;
 use tidings_queue::{Snapshot, Standing};
 
 use super::events::{EventRow, event_rows};
-use super::standing::{Alert, alerts, provider_of};
+use super::standing::{Alert, alerts};
 use super::{newest, page_of};
 use crate::WebState;
 use crate::filters;
 use crate::page::{Nav, Page, Show, see_other, shows};
 use crate::pages::campaigns::{rate, wording};
+use crate::pages::route_names::RouteNames;
 use crate::problem::WebResult;
 use crate::text::count_of;
 
@@ -63,6 +65,7 @@ pub(super) async fn show(page: Page, state: web::Data<WebState>, wish: web::Quer
     let seen = state.queue.snapshot().await;
     let now = standing(&seen);
     let events = state.store.pace_events(None, EVENTS_SHOWN).await?;
+    let names = RouteNames::read(&state.store).await?;
     let row = |name: &str| {
         let limits = book.table.limits(name);
         let (tone, state) = now.get(name).cloned().unwrap_or(("neutral", "Idle".to_owned()));
@@ -82,10 +85,14 @@ pub(super) async fn show(page: Page, state: web::Data<WebState>, wish: web::Quer
     let others = now.keys().filter(|name| book.table.provider(name).is_none());
     ProvidersPage {
         trouble: book.trouble.clone(),
-        alerts: alerts(state.store.standing_blocks(page.now).await?, &page),
+        alerts: alerts(state.store.standing_blocks(page.now).await?, &names, &page),
         rows: known,
-        others: others.filter(|name| !name.starts_with("relay:")).take(OTHERS_SHOWN).map(|name| row(name)).collect(),
-        events: event_rows(&events, &page),
+        others: others
+            .filter(|name| !Destination::of(name).is_relay())
+            .take(OTHERS_SHOWN)
+            .map(|name| row(name))
+            .collect(),
+        events: event_rows(&events, &names, &page),
         page: page.titled("Providers", Nav::Providers),
     }
     .show()
@@ -101,7 +108,7 @@ fn standing(seen: &Snapshot) -> BTreeMap<String, (&'static str, String)> {
             Standing::Idle => 0,
             _ => 1,
         };
-        let entry = worst.entry(provider_of(&shard.shard.name).to_owned()).or_default();
+        let entry = worst.entry(Destination::owner_of(&shard.shard.name).to_owned()).or_default();
         *entry = (entry.0.max(weight), entry.1 + shard.ready + shard.delayed + shard.leased);
     }
     let words = |(name, (weight, waiting)): (String, (u8, usize))| {

@@ -20,6 +20,7 @@ use crate::filters;
 use crate::form::Errors;
 use crate::page::{Nav, Page, Show, shows};
 use crate::pages::campaigns::{rate, wording};
+use crate::pages::route_names::RouteNames;
 use crate::problem::{WebError, WebResult};
 
 const EVENTS_SHOWN: i64 = 50;
@@ -93,11 +94,12 @@ pub(super) async fn provider_page(
     let events = state.store.pace_events(Some(name), EVENTS_SHOWN).await?;
     let seen = state.queue.snapshot().await;
     let holds = state.store.standing_pace_holds(page.now).await?;
+    let route_names = RouteNames::read(&state.store).await?;
     let known = book.table.provider(name);
     Ok(ProviderPage {
         label: wording::provider(name),
         trouble: book.trouble.clone(),
-        standings: standings(name, &seen, &page),
+        standings: standings(name, &seen, &route_names, &page),
         holds: holds.into_iter().filter(|hold| hold.provider == name).map(|order| hold(order, &page)).collect(),
         is_listed: known.is_some_and(|known| !known.entry.mx.is_empty()),
         hosts: known.map(|known| known.entry.mx.clone()).unwrap_or_default(),
@@ -110,7 +112,7 @@ pub(super) async fn provider_page(
         reply: String::new(),
         tried: None,
         line: rate_line(&events),
-        events: event_rows(&events, &page),
+        events: event_rows(&events, &route_names, &page),
         changes: change_rows(state, name).await?,
         name: name.to_owned(),
         page: page.titled(wording::provider(name), Nav::Providers),

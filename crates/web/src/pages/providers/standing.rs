@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 
 use tidings_bounce::link_in;
+use tidings_domain::Destination;
 use tidings_queue::{ShardStatus, Snapshot, StreamStatus};
 use tidings_store::PaceEvent;
 
 use crate::page::Page;
-use crate::pages::campaigns::{rate, wording};
-use crate::pages::queues;
+use crate::pages::campaigns::rate;
+use crate::pages::destination_words;
+use crate::pages::route_names::{RouteNames, page_of};
 
 /// A provider on one route.
 pub(super) struct Standing {
-    /// The queue's name of it: the provider's, with the route's number.
-    pub destination: String,
+    /// The route's name.
+    pub way: String,
     /// The route's number; `None`: by no route of its own.
     pub route: Option<i64>,
     /// A sending domain that is held or slowed by itself; empty: all mail.
@@ -32,19 +34,21 @@ pub(super) struct Standing {
 }
 
 /// The provider's destinations that have something to say. All lanes share one budget, so each is told once.
-pub(super) fn standings(provider: &str, seen: &Snapshot, page: &Page) -> Vec<Standing> {
+pub(super) fn standings(provider: &str, seen: &Snapshot, names: &RouteNames, page: &Page) -> Vec<Standing> {
     let mut told = BTreeSet::new();
-    let ours = seen.shards.iter().filter(|shard| provider_of(&shard.shard.name) == provider);
+    let ours = seen.shards.iter().filter(|shard| Destination::owner_of(&shard.shard.name) == provider);
     let ours = ours.filter(|shard| told.insert(shard.shard.name.to_string()));
     let with_streams = |shard: &ShardStatus| {
-        let streams = shard.streams.iter().map(|stream| of_stream(shard, stream, page));
-        std::iter::once(standing(shard, page)).chain(streams).collect::<Vec<_>>()
+        let whole = || standing(shard, names, page);
+        let streams = shard.streams.iter().map(|stream| of_stream(whole(), stream, page));
+        std::iter::once(whole()).chain(streams).collect::<Vec<_>>()
     };
     ours.flat_map(with_streams).collect()
 }
 
-fn standing(shard: &ShardStatus, page: &Page) -> Standing {
-    let (tone, state, why) = queues::standing(shard, page);
+fn standing(shard: &ShardStatus, names: &RouteNames, page: &Page) -> Standing {
+    let (tone, state, why) = destination_words::standing(shard, page);
+    let route = Destination::of(&shard.shard.name).route();
     let reply = shard.hold.as_ref().map(|hold| hold.why.clone()).unwrap_or_default();
     let of = |now: String, limit: Option<String>| match limit {
         Some(limit) => format!("{now} of {limit}"),
@@ -52,8 +56,8 @@ fn standing(shard: &ShardStatus, page: &Page) -> Standing {
     };
     let (speed, open) = (shard.rate, shard.connections);
     Standing {
-        destination: shard.shard.name.to_string(),
-        route: route_of(&shard.shard.name),
+        way: route.map_or_else(|| "By no route of its own".to_owned(), |route| names.of(route)),
+        route,
         stream: String::new(),
         tone,
         state,
@@ -62,14 +66,14 @@ fn standing(shard: &ShardStatus, page: &Page) -> Standing {
         reply,
         rate: of(rate::per_second(speed.now), (speed.limit > 0.0).then(|| rate::per_second(speed.limit))),
         connections: of(open.now.to_string(), (open.limit > 0).then(|| open.limit.to_string())),
-        reduced: shard.reduced.iter().map(queues::reduced).collect(),
+        reduced: shard.reduced.iter().map(destination_words::reduced).collect(),
         is_held: shard.hold.is_some(),
         is_slowed: !shard.reduced.is_empty(),
     }
 }
 
 /// A sending domain within it.
-fn of_stream(shard: &ShardStatus, stream: &StreamStatus, page: &Page) -> Standing {
+fn of_stream(whole: Standing, stream: &StreamStatus, page: &Page) -> Standing {
     let reply = stream.hold.as_ref().map(|hold| hold.why.clone()).unwrap_or_default();
     let (state, why) = match &stream.hold {
         Some(hold) => {
@@ -87,28 +91,17 @@ fn of_stream(shard: &ShardStatus, stream: &StreamStatus, page: &Page) -> Standin
         reply,
         rate: rate::per_second(stream.rate.now),
         connections: "–".to_owned(),
-        reduced: stream.reduced.iter().map(queues::reduced).collect(),
+        reduced: stream.reduced.iter().map(destination_words::reduced).collect(),
         is_held: stream.hold.is_some(),
         is_slowed: !stream.reduced.is_empty(),
-        ..standing(shard, page)
+        ..whole
     }
-}
-
-/// `google` of `google@3`.
-pub(super) fn provider_of(destination: &str) -> &str {
-    match destination.rsplit_once('@') {
-        Some((provider, route)) if route.parse::<i64>().is_ok() => provider,
-        _ => destination,
-    }
-}
-
-fn route_of(destination: &str) -> Option<i64> {
-    destination.rsplit_once('@').and_then(|(_, route)| route.parse().ok())
 }
 
 /// A provider that takes nothing from us, for Home.
 pub(crate) struct Alert {
-    pub provider: String,
+    /// The page with its limits and holds.
+    pub href: String,
     pub title: String,
     /// Where a person can ask to be let in again.
     pub link: Option<String>,
@@ -118,36 +111,14 @@ pub(crate) struct Alert {
 }
 
 /// Blocks that stand, in words.
-pub(crate) fn alerts(blocks: Vec<PaceEvent>, page: &Page) -> Vec<Alert> {
+pub(crate) fn alerts(blocks: Vec<PaceEvent>, names: &RouteNames, page: &Page) -> Vec<Alert> {
     let alert = |block: PaceEvent| Alert {
-        title: format!("{} blocks our mail{}", wording::provider(&block.of.provider), whose(&block)),
+        title: format!("{} blocks our mail{}", names.owner(&block.of.provider), names.part(&block.of)),
         link: link_in(&block.why).map(str::to_owned),
         since_ms: block.at_ms,
         until: page.clock(tidings_domain::UnixMs(block.until_ms.unwrap_or(block.at_ms))),
-        provider: block.of.provider,
+        href: page_of(&block.of.provider),
         reply: block.why,
     };
     blocks.into_iter().map(alert).collect()
-}
-
-fn whose(block: &PaceEvent) -> String {
-    match (&block.of.stream, block.of.route) {
-        (stream, _) if !stream.is_empty() => format!(" from {stream}"),
-        (_, Some(route)) => format!(" by route {route}"),
-        _ => String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_route_is_no_part_of_the_name() {
-        for (destination, provider, route) in
-            [("google@3", "google", Some(3)), ("mx:a.example", "mx:a.example", None), ("relay:5", "relay:5", None)]
-        {
-            assert_eq!((provider_of(destination), route_of(destination)), (provider, route));
-        }
-    }
 }

@@ -117,7 +117,7 @@ fn row(route: &Route, standing: &WarmUpStanding) -> WarmUpRow {
         provider: wording::provider(&standing.provider),
         day: standing.day,
         today: today(route, standing),
-        stays: crate::form::sentence(&standing.stays),
+        stays: if standing.stays.is_empty() { String::new() } else { format!("{}.", standing.stays) },
     }
 }
 

@@ -80,7 +80,7 @@ impl RouteFacts {
             return self.nobody(route);
         }
         self.held(route).unwrap_or_else(|| match route.warm_up() {
-            Some(_) => Standing::of("info", "Warming up", "It sends, a little more each day: see below."),
+            Some(_) => Standing::of("info", "Warming up", "It sends, a little more to each provider every day."),
             None => Standing::of("ok", "Healthy", "It takes mail."),
         })
     }

@@ -27,6 +27,19 @@ pub(super) struct Order {
     reason: String,
 }
 
+/// The act that is stopped, to come back to its list.
+#[derive(Deserialize)]
+pub(super) struct Stop {
+    #[serde(default)]
+    act: String,
+}
+
+impl Stop {
+    fn act(&self) -> Option<UnsentAct> {
+        UnsentAct::parse(&self.act).ok()
+    }
+}
+
 fn by(page: &Page, reason: &str) -> WebResult<ByWhom> {
     let reason = reason.trim().chars().take(MAX_REASON_CHARS).collect();
     Ok(ByWhom { actor: page.who()?.name.clone(), reason })
@@ -74,10 +87,7 @@ pub(super) async fn order(
         Some(_) => flash(&request, Tone::Ok, "Under way. The page shows how far it is; it can be stopped."),
         None => flash(&request, Tone::Bad, "Too much is under way: wait until some of it is done, or stop it."),
     }
-    Ok(see_other(match act.side() {
-        Unsent::Dead => "/dead-letters",
-        Unsent::Deferred => "/deferred",
-    }))
+    Ok(see_other(list_of(Some(act.side()))))
 }
 
 pub(super) async fn stop(
@@ -85,9 +95,18 @@ pub(super) async fn stop(
     page: Page,
     state: web::Data<WebState>,
     id: web::Path<i64>,
+    given: web::Form<Stop>,
 ) -> WebResult<HttpResponse> {
     let stopped = page.data(&state)?.stop_order(QueueOrderId(id.into_inner()), page.now).await?;
     let said = if stopped { "Stopped. What it moved so far stays moved." } else { "It had ended already." };
     flash(&request, Tone::Info, said);
-    Ok(see_other("/dead-letters"))
+    Ok(see_other(list_of(given.act().map(UnsentAct::side))))
+}
+
+/// Where the acts of a side are given.
+fn list_of(side: Option<Unsent>) -> &'static str {
+    match side {
+        Some(Unsent::Deferred) => "/deferred",
+        _ => "/dead-letters",
+    }
 }

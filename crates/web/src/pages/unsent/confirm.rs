@@ -26,6 +26,7 @@ struct ConfirmPage {
     total: i64,
     conditions: Vec<String>,
     back: String,
+    back_text: &'static str,
     error: &'static str,
 }
 
@@ -71,14 +72,15 @@ async fn page_of(
         Some(id) => Some(data.campaign_head(id).await?.name),
         None => None,
     };
-    let (list, nav) = match act.side() {
-        Unsent::Dead => ("/dead-letters", Nav::DeadLetters),
-        Unsent::Deferred => ("/deferred", Nav::Deferred),
+    let (list, back_text, nav) = match act.side() {
+        Unsent::Dead => ("/dead-letters", "Dead letters", Nav::DeadLetters),
+        Unsent::Deferred => ("/deferred", "Deferred", Nav::Deferred),
     };
     Ok(ConfirmPage {
         words: act_words(act, &named(act, total, at_least)),
         conditions: asked.words(campaign.as_deref()),
         back: format!("{list}?{}", asked.query()),
+        back_text,
         total,
         act,
         asked,

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
-use tidings_domain::UnixMs;
+use tidings_domain::{UnixMs, UnsentAct};
 use tidings_store::{QueueOrder, QueueOrderId, Workspace};
 
 use super::words::act_words;
@@ -31,6 +31,7 @@ pub(super) struct OrderLines {
 
 pub(super) struct OrderLine {
     pub id: QueueOrderId,
+    pub act: UnsentAct,
     pub what: &'static str,
     pub actor: String,
     pub moved: i64,
@@ -44,6 +45,7 @@ impl OrderLine {
     fn of(order: QueueOrder) -> Self {
         Self {
             id: order.id,
+            act: order.operation,
             what: act_words(order.operation, "").button,
             is_running: order.is_running(),
             is_stopped: order.is_stopped(),

@@ -1,8 +1,6 @@
-//! Bounces in words for who never read an RFC: the one place that says what each class means, what follows, and what to do.
+//! What each class means, and what to do about it.
 
-use tidings_domain::{BounceAction, BounceClass, BounceLimits, ReportEffect, ReportKind, Word};
-
-use crate::text::count_of;
+use tidings_domain::{BounceClass, Word};
 
 /// A bounce class in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -260,153 +258,6 @@ const fn message(of: BounceClass) -> ClassWords {
     }
 }
 
-/// Classes that a person thinks of together.
-#[derive(Debug, Clone, Copy)]
-pub struct ClassGroup {
-    pub title: &'static str,
-    pub lead: &'static str,
-    pub classes: &'static [BounceClass],
-}
-
-/// Every class once.
-pub const CLASS_GROUPS: &[ClassGroup] = &[
-    ClassGroup {
-        title: "The address does not work",
-        lead: "What these replies say is about the address itself, and for good.",
-        classes: &[
-            BounceClass::BadAddress,
-            BounceClass::ProbableBadAddress,
-            BounceClass::BadDomain,
-            BounceClass::NullMx,
-            BounceClass::NoMailHost,
-            BounceClass::Moved,
-            BounceClass::MailboxDisabled,
-        ],
-    },
-    ClassGroup {
-        title: "It may pass",
-        lead: "The mailbox or its server does not take mail now. We tried again before we gave up.",
-        classes: &[
-            BounceClass::MailboxFull,
-            BounceClass::RecipientPolicy,
-            BounceClass::Policy,
-            BounceClass::RemoteSystem,
-            BounceClass::Network,
-            BounceClass::Expired,
-            BounceClass::RoutingLoop,
-            BounceClass::Relaying,
-            BounceClass::Undetermined,
-        ],
-    },
-    ClassGroup {
-        title: "Our own fault",
-        lead: "About the sender, the content or the pace. No person is ever marked for these, and that cannot be changed: we slow down, hold the provider or pause the campaign instead.",
-        classes: &[
-            BounceClass::IpBlocked,
-            BounceClass::ContentBlocked,
-            BounceClass::Authentication,
-            BounceClass::Ptr,
-            BounceClass::TlsRequired,
-            BounceClass::RelayAuth,
-            BounceClass::Throttled,
-            BounceClass::TooManyConnections,
-            BounceClass::Greylist,
-            BounceClass::SessionLimit,
-            BounceClass::TooBig,
-            BounceClass::ContentEncoding,
-            BounceClass::Smtputf8Unsupported,
-            BounceClass::Protocol,
-            BounceClass::Render,
-        ],
-    },
-];
-
-/// What an action does, in a few words.
-pub const fn action(of: BounceAction) -> &'static str {
-    match of {
-        BounceAction::Suppress => "Suppress at once",
-        BounceAction::SecondTime => "Suppress 2nd time",
-        BounceAction::Count => "Count; then hold",
-        BounceAction::Nothing => "Leave alone",
-    }
-}
-
-/// What an action does with a person, as a sentence.
-pub fn action_sentence(of: BounceAction, limits: &BounceLimits) -> String {
-    let days = |n: u16| count_of(i64::from(n), "day", "days");
-    match of {
-        BounceAction::Suppress => "The person is marked as bounced and the address suppressed, at once.".to_owned(),
-        BounceAction::SecondTime => format!(
-            "The first one only raises a doubt; a second one within {}, with nothing delivered in between, suppresses the address.",
-            days(limits.second_within_days)
-        ),
-        BounceAction::Count if limits.hold_after == 0 => "It is counted, and nothing else follows.".to_owned(),
-        BounceAction::Count => format!(
-            "It is counted. {} in a row over at least {} put the address on hold; a delivered message or a click begins anew.",
-            limits.hold_after,
-            days(limits.hold_over_days)
-        ),
-        BounceAction::Nothing => "The person is left alone.".to_owned(),
-    }
-}
-
-/// What followed: tone of the badge, a few words, a sentence.
-pub const fn effect(of: ReportEffect) -> (&'static str, &'static str, &'static str) {
-    use ReportEffect as E;
-    match of {
-        E::Suppressed => ("bad", "Suppressed", "The person is marked as bounced and the address is suppressed."),
-        E::OnHold => ("warn", "On hold", "One soft bounce too many in a row: the address is put on hold."),
-        E::Counted => ("warn", "Counted", "One more soft bounce in a row is counted."),
-        E::Doubted => ("warn", "Doubted", "The first doubt about this address: a second one suppresses it."),
-        E::Recorded => ("info", "Left alone", "The message has ended; the person is not touched."),
-        E::Complained => ("bad", "Complained", "Unsubscribed from all lists, and suppressed for good."),
-        E::Unsubscribed => ("info", "Unsubscribed", "The person asked for it by mail, and is off the lists."),
-        E::Nothing => ("neutral", "No consequence", "It says nothing that would change anything."),
-        E::Known => (
-            "neutral",
-            "Known already",
-            "The message had ended before, or was never handed over: this changes nothing.",
-        ),
-        E::Test => ("neutral", "Test message", "It is about a test message: nobody is marked for it."),
-        E::NotOurs => ("neutral", "Not ours", "No signed token of ours is in it, or a forged one: nothing follows."),
-        E::Gone => ("neutral", "Not in the ledger", "Its message is not in the ledger any more."),
-        E::TooLate => ("neutral", "Too late", "It came so long after the message that it is not believed."),
-        E::SetAside => ("warn", "Set aside", "Reading it failed again and again. It is kept, and holds up nobody."),
-    }
-}
-
-/// What kind of mail a report is.
-pub const fn kind(of: ReportKind) -> &'static str {
-    use ReportKind as K;
-    match of {
-        K::Bounce => "Bounce",
-        K::Delayed => "Delay",
-        K::Delivered => "Receipt",
-        K::Feedback => "Complaint or feedback",
-        K::Unsubscribe => "Unsubscribe mail",
-        K::AutoReply => "Auto-reply",
-        K::Challenge => "Challenge",
-        K::Reply => "Reply of a person",
-        K::Notice => "Notice of a service",
-        K::Unreadable => "Unreadable",
-    }
-}
-
-/// By which way it came.
-pub fn source(stored: &str) -> String {
-    match stored {
-        "smtp" => "SMTP listener".to_owned(),
-        "imap" => "IMAP mailbox".to_owned(),
-        "pop3" => "POP3 mailbox".to_owned(),
-        "maildir" => "Maildir".to_owned(),
-        "pipe" => "Pipe (tidings bounce)".to_owned(),
-        other => match other.strip_prefix("webhook:") {
-            Some(service) => format!("Webhook of {service}"),
-            None => other.to_owned(),
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -440,26 +291,5 @@ mod tests {
             .collect();
         let wrong: Vec<_> = said.iter().filter(|(of, found)| of != found).collect();
         assert!(said.len() > 20 && wrong.is_empty(), "{wrong:?}");
-    }
-
-    #[test]
-    fn every_class_is_in_one_group_and_the_last_one_is_the_senders() {
-        let mut grouped: Vec<BounceClass> = CLASS_GROUPS.iter().flat_map(|group| group.classes).copied().collect();
-        grouped.sort_unstable();
-        let mut all = BounceClass::ALL.to_vec();
-        all.sort_unstable();
-        assert_eq!(grouped, all);
-        for (at, group) in CLASS_GROUPS.iter().enumerate() {
-            assert!(group.classes.iter().all(|class| class.is_senders_fault() == (at == 2)), "{}", group.title);
-        }
-    }
-
-    #[test]
-    fn an_action_is_told_with_the_limits_in_force() {
-        let limits = BounceLimits { second_within_days: 1, hold_after: 5, ..BounceLimits::default() };
-        assert!(action_sentence(BounceAction::SecondTime, &limits).contains("within 1 day,"));
-        assert!(action_sentence(BounceAction::Count, &limits).contains("5 in a row over at least 30 days"));
-        let never = BounceLimits { hold_after: 0, ..limits };
-        assert_eq!(action_sentence(BounceAction::Count, &never), "It is counted, and nothing else follows.");
     }
 }
