@@ -101,8 +101,9 @@ impl Scene {
             outcomes.extend(at_domain[4..7].iter().map(|job| self.outcome(job, Some(class), settled, reply)));
         }
         let doubtful = &jobs[7];
-        let intents =
-            vec![Intent { delivery: doubtful.delivery, campaign: doubtful.campaign, attempt: doubtful.attempt }];
+        let handed_over = jobs.chunks(PEOPLE).flat_map(|at_domain| &at_domain[..4]).chain([doubtful]);
+        let intent = |job: &QueuedJob| Intent { delivery: job.delivery, campaign: job.campaign, attempt: job.attempt };
+        let intents = handed_over.map(intent).collect();
         self.store.commit(LedgerBatch { intents, outcomes: Vec::new() }, self.ago(UnixMs::HOUR)).await?;
         outcomes.push(self.outcome(doubtful, Some("network"), Settled::InDoubt, "The connection broke"));
         self.store.commit(LedgerBatch { intents: Vec::new(), outcomes }, self.ago(20 * UnixMs::MINUTE)).await?;

@@ -5,6 +5,7 @@ mod campaign;
 mod reports;
 mod sending;
 mod settings;
+mod workers;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub struct Showcase {
     pub sign_in: String,
     stop: CancellationToken,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
+    workers: tokio::task::JoinHandle<()>,
     _database: TestDatabase,
     _spool: tempfile::TempDir,
 }
@@ -65,14 +67,17 @@ impl Showcase {
         let pages = Pages::sign_in(vec![address], &path).await?;
         let data = store.workspace(workspace);
         Scene { store: store.clone(), queue: queue.clone(), data, pages, now: links.now() }.fill().await?;
+        workers::beat(&store).await?;
+        let workers = tokio::spawn(workers::live(store.clone(), stop.clone()));
         let sign_in = link().await?;
-        Ok(Self { url, sign_in, stop, server, _database: database, _spool: spool })
+        Ok(Self { url, sign_in, stop, server, workers, _database: database, _spool: spool })
     }
 
     /// # Errors
     /// The server had stopped before.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stop.cancel();
+        self.workers.await?;
         Ok(self.server.await??)
     }
 }

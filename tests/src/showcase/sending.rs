@@ -6,9 +6,10 @@ use std::time::Duration;
 use anyhow::Context;
 use tidings_domain::{BounceClass, Knob as Turned, PaceAct, RouteFault, UnixMs};
 use tidings_queue::{Job, Knob, Lanes, Limits, Scope, Settle, Shard, Signal};
-use tidings_store::{Heartbeat, NewPaceEvent, PaceCommand, PaceOf, RouteId};
+use tidings_store::{NewPaceEvent, PaceCommand, PaceOf, RouteId};
 
 use super::Scene;
+use super::workers::id;
 
 /// What the warm-up lets out on its first day, a tenth of it for the transactional lane.
 const FIRST_DAY: u32 = 20;
@@ -45,40 +46,13 @@ impl Scene {
         self.press("/settings/sending/pools/new", &pool).await?;
         let sender = [("from_name", "Harbour Shop"), ("from_email", "news@harbour.example"), ("way", "pool:1")];
         self.press("/settings/sending", &sender).await?;
-        self.workers().await?;
-        self.store.begin_warm_ups(RouteId(1), vec!["google".into()], self.now).await?;
         let why = "535 5.7.8 Authentication credentials invalid";
         self.store.route_failed(RouteId(3), RouteFault::Credentials, why, self.ago(10 * UnixMs::MINUTE)).await?;
         self.checked(RouteId(1)).await
     }
 
-    /// Workers run for campaigns alone.
-    async fn workers(&self) -> anyhow::Result<()> {
-        for (role, host) in [("web", "page-1"), ("dispatcher", "mail-1"), ("worker", "mail-1"), ("worker", "mail-2")] {
-            let worker = role == "worker";
-            let beat = Heartbeat {
-                id: format!("{host}-{role}-0c4e"),
-                role: role.into(),
-                host: host.into(),
-                version: "0.1.0".into(),
-                started_at_ms: self.ago(3 * UnixMs::DAY).0,
-                heartbeat_at_ms: self.now.0,
-                connections: if worker { 41 } else { 0 },
-                attempts: 9,
-                max_connections: if worker { 200 } else { 0 },
-                attempts_per_minute: if worker { 1_234 } else { 0 },
-                lanes: if worker { "bulk".into() } else { String::new() },
-            };
-            self.store.beat(beat).await?;
-        }
-        let found = vec![(RouteId(1), String::new()), (RouteId(2), "this machine does not have 192.0.2.11".into())];
-        self.store.report_route_workers("mail-1-worker-0c4e", found).await?;
-        self.store.hold_lease("dispatcher", "mail-1", 24 * 3_600_000, self.now).await?;
-        Ok(())
-    }
-
     async fn checked(&self, route: RouteId) -> anyhow::Result<()> {
-        let worker = "mail-1-worker-0c4e";
+        let worker = &id("worker", "mail-1");
         self.data.ask_route_check(route, self.now).await?;
         self.store.take_route_check(worker, &[], UnixMs(0), self.now).await?.context("a check")?;
         let words = "192.0.2.10 is an address of this machine.\nIts name is mail1.harbour.example, which leads back to it.\n\
@@ -87,6 +61,7 @@ impl Scene {
     }
 
     pub(super) async fn queue_and_pace(&self) -> anyhow::Result<()> {
+        self.store.begin_warm_ups(RouteId(1), vec!["google".into()], self.now).await?;
         self.warm_up_is_used_up().await;
         self.slowed("yahoo@1", 5, Some(Duration::from_secs(2 * 3_600)), TSS04).await;
         self.slowed("ms-consumer@1", 5, None, UNUSUAL).await;

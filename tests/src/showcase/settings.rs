@@ -1,6 +1,6 @@
 //! Domains with keys in each state, TLS sessions, a webhook, a suppression.
 
-use tidings_domain::{Judged, RecordKind, RecordState, TlsPolicyType, TlsResult, UnixMs};
+use tidings_domain::{Judged, RecordKind, RecordState, TlsPolicyType, TlsResult, UnixMs, dkim_host};
 use tidings_store::{CheckedRecord, DomainCheck, KeySeen, SendingDomainId, TlsSessions, day_of};
 
 use super::Scene;
@@ -34,7 +34,7 @@ impl Scene {
             found: found.into(),
         };
         let spf = "v=spf1 ip4:192.0.2.10 ip4:192.0.2.11 -all";
-        let records = vec![
+        let mut records = vec![
             record(
                 RecordKind::Spf,
                 format!("bounces.{name}"),
@@ -53,6 +53,11 @@ impl Scene {
             ),
             record(RecordKind::Dmarc, format!("_dmarc.{name}"), "v=DMARC1; p=none", RecordState::Missing, "", ""),
         ];
+        let state = if seen == KeySeen::Published { RecordState::Good } else { RecordState::Missing };
+        for key in &details.keys {
+            let host = dkim_host(&key.selector, &name);
+            records.push(record(RecordKind::Dkim, host, "", state, "", ""));
+        }
         let keys = details.keys.iter().map(|key| (key.id, seen)).collect();
         let next_check_at = UnixMs(self.now.0 + UnixMs::DAY);
         let check = DomainCheck { domain, records, keys, began_at: self.now, next_check_at };

@@ -9,7 +9,7 @@ use tidings_queue::{
 use super::campaigns::rate;
 use crate::page::Page;
 use crate::text::{count_of, number};
-use crate::waiting::is_stopped_by_warm_up;
+use crate::waiting::{is_stopped_by_warm_up, window_end};
 
 /// What the destination does, or why it does nothing: a tone, a word, a sentence.
 pub fn standing(shard: &ShardStatus, page: &Page) -> (&'static str, &'static str, String) {
@@ -53,7 +53,7 @@ fn held_words(shard: &ShardStatus, page: &Page) -> String {
 /// The page "Why is it waiting?" knows the day of the plan, too.
 fn warm_up_words(shard: &ShardStatus, page: &Page) -> String {
     let left = shard.stopped_by.and_then(|stop| stop.frees_in).unwrap_or_default();
-    let next = page.clock(page.now.plus(left));
+    let next = page.clock(page.now.plus(window_end(left)));
     format!("What the route’s warm-up allows today is used up: more from {next} on.")
 }
 
@@ -66,7 +66,7 @@ fn rate_words(stop: Option<StoppedBy>, page: &Page) -> String {
     };
     match (stop.limit, stop.frees_in) {
         (Limit::Window(window), Some(left)) => {
-            let next = page.clock(page.now.plus(left));
+            let next = page.clock(page.now.plus(window_end(left)));
             format!("The messages {whose} allowed this {window} are used up: more from {next} on.")
         }
         _ => format!("The messages a second {whose} allowed decide the speed."),
@@ -92,19 +92,20 @@ pub fn stream_note(stream: &StreamStatus, page: &Page) -> String {
     format!("Mail from {} is slowed to {limit}. It said: {why}", stream.stream)
 }
 
-pub fn reduced(knob: &ReducedKnob) -> String {
+/// `told`: what the page says already that it said.
+pub fn reduced(knob: &ReducedKnob, told: &str) -> String {
     let (what, value): (&str, fn(f64) -> String) = match knob.knob {
         Knob::Rate => ("The rate", rate::per_second),
         Knob::Connections => ("The number of connections", whole),
         Knob::MessagesPerConnection => ("Messages on one connection", whole),
     };
+    let said = if knob.why == told { String::new() } else { format!(" It said: {}", knob.why) };
     format!(
-        "{what} is down to {} of {} for {}; it rises again in {} if all goes well. It said: {}",
+        "{what} is down to {} of {} for {}; it rises again in {} if all goes well.{said}",
         value(knob.now),
         value(knob.ceiling),
         rate::about(knob.since),
-        rate::about(knob.next_raise_in),
-        knob.why
+        rate::about(knob.next_raise_in)
     )
 }
 

@@ -149,7 +149,8 @@ fn row(shard: &ShardStatus, names: &RouteNames, page: &Page) -> Row {
     let name = names.destination(name);
     let lane = Lane::from_code(shard.shard.lane.into()).unwrap_or(Lane::Bulk);
     let (tone, state, why) = standing(shard, page);
-    let mut notes: Vec<String> = shard.reduced.iter().map(reduced).collect();
+    let reply = shard.hold.as_ref().map(|hold| hold.why.clone()).unwrap_or_default();
+    let mut notes: Vec<String> = shard.reduced.iter().map(|knob| reduced(knob, &reply)).collect();
     notes.extend(shard.windows.iter().map(window));
     notes.extend(shard.streams.iter().map(|stream| stream_note(stream, page)));
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
@@ -171,7 +172,7 @@ fn row(shard: &ShardStatus, names: &RouteNames, page: &Page) -> Row {
         tone,
         state,
         why,
-        reply: shard.hold.as_ref().map(|hold| hold.why.clone()).unwrap_or_default(),
+        reply,
         notes,
     }
 }

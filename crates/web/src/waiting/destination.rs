@@ -2,11 +2,17 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tidings_domain::Lane;
-use tidings_queue::{BudgetKind, Knob, ShardStatus, Standing, StoppedBy};
+use tidings_queue::{BudgetKind, Knob, Limit, ShardStatus, Standing, StoppedBy};
 
 use super::warm_up::{WarmUp, is_stopped_by_warm_up, of_destination};
 use crate::pages::campaigns::wording;
 use crate::pages::route_names::RouteNames;
+
+/// Until a window of a budget ends, which is at a full minute. The queue's clock was read before the page's, and a moment too early would
+/// be told as the minute before.
+pub fn window_end(frees_in: Duration) -> Duration {
+    frees_in + Duration::from_secs(1)
+}
 
 /// A lane of a provider, or of a relay, as the queue sees it.
 #[derive(Debug, Clone)]
@@ -70,8 +76,8 @@ impl Destination {
 
     /// Until the next message may go.
     pub fn next_token(&self) -> Duration {
-        if let Some(StoppedBy { frees_in: Some(time), .. }) = self.status.stopped_by {
-            return time;
+        if let Some(StoppedBy { limit, frees_in: Some(time), .. }) = self.status.stopped_by {
+            return if matches!(limit, Limit::Window(_)) { window_end(time) } else { time };
         }
         match (self.status.standing, self.status.rate.limit) {
             (Standing::RateLimited, limit) if limit > 0.0 => Duration::from_secs_f64((1.0 / limit).min(86_400.0)),

@@ -15,7 +15,7 @@ mod warm_up;
 mod words;
 
 pub use cause::{Cause, Process, WarmUpDay};
-pub use destination::{Destination, DestinationJson};
+pub use destination::{Destination, DestinationJson, window_end};
 pub use facts::{CampaignFacts, DeliveryFacts, Facts, HEARTBEAT_LIMIT, Left, causes, does};
 pub(crate) use gather::here;
 pub use gather::{of_delivery, of_overview, of_provider, process_facts};

@@ -63,10 +63,10 @@ fn standing(shard: &ShardStatus, names: &RouteNames, page: &Page) -> Standing {
         state,
         why,
         link: link_in(&reply).map(str::to_owned),
+        reduced: shard.reduced.iter().map(|knob| destination_words::reduced(knob, &reply)).collect(),
         reply,
         rate: of(rate::per_second(speed.now), (speed.limit > 0.0).then(|| rate::per_second(speed.limit))),
         connections: of(open.now.to_string(), (open.limit > 0).then(|| open.limit.to_string())),
-        reduced: shard.reduced.iter().map(destination_words::reduced).collect(),
         is_held: shard.hold.is_some(),
         is_slowed: !shard.reduced.is_empty(),
     }
@@ -88,10 +88,10 @@ fn of_stream(whole: Standing, stream: &StreamStatus, page: &Page) -> Standing {
         state,
         why,
         link: link_in(&reply).map(str::to_owned),
+        reduced: stream.reduced.iter().map(|knob| destination_words::reduced(knob, &reply)).collect(),
         reply,
         rate: rate::per_second(stream.rate.now),
         connections: "–".to_owned(),
-        reduced: stream.reduced.iter().map(destination_words::reduced).collect(),
         is_held: stream.hold.is_some(),
         is_slowed: !stream.reduced.is_empty(),
         ..whole
