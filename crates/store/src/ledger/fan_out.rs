@@ -1,20 +1,20 @@
 use std::sync::Arc;
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, SmallInt, Text};
+use diesel::sql_types::{BigInt, Nullable};
 use tidings_domain::{CampaignState, DeliveryState, Lane, UnixMs, Word};
 
 use super::campaign;
 use super::counts::{self, Deltas, Owner};
+use super::fan_out_rows::{NewRow, Part, members};
 use super::months::Month;
 use super::queueing::QueuedJob;
 use super::{providers, special, unpushed};
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::{campaign_lists, campaigns, fanouts};
-use crate::words::Code;
 use crate::{
-    AnyConn, CampaignId, DeliveryId, ListId, PoolId, ProviderId, RevisionId, RouteId, Store, StoreError, StoreResult,
+    AnyConn, CampaignId, ListId, PoolId, ProviderId, RevisionId, RouteId, Store, StoreError, StoreResult,
     SuppressionKey, WorkspaceId,
 };
 
@@ -89,6 +89,7 @@ struct Progress {
     last: i64,
     done: bool,
     included: Vec<ListId>,
+    excluded: Vec<ListId>,
 }
 
 impl Progress {
@@ -109,13 +110,10 @@ impl Progress {
             ))
             .first(conn)?;
         let revision = revision.ok_or_else(|| StoreError::Corrupt(format!("campaign {campaign} has no revision")))?;
-        let included = campaign_lists::table
-            .filter(campaign_lists::campaign_id.eq(campaign))
-            .filter(campaign_lists::role.eq("include"))
-            .select(campaign_lists::list_id)
-            .load(conn)?;
+        let included = lists(conn, campaign, "include")?;
+        let excluded = lists(conn, campaign, "exclude")?;
         let month = Month(month);
-        Ok(Self { campaign, workspace, revision, route, pool, month, cursor, last, done, included })
+        Ok(Self { campaign, workspace, revision, route, pool, month, cursor, last, done, included, excluded })
     }
 
     /// The subscriber id up to which no included list has more than `rows` subscriptions. Each list is read in its own
@@ -162,29 +160,19 @@ impl Progress {
         known_until: UnixMs,
         now: UnixMs,
     ) -> StoreResult<Vec<NewRow>> {
-        let (campaign, cursor, upper, now) =
-            (Bind::Int(self.campaign.0), Bind::Int(self.cursor), Bind::Int(upper), Bind::Int(now.0));
-        let range = [cursor, upper];
-        let mut binds = vec![campaign.clone()];
-        binds.extend(range.clone());
-        binds.extend([now.clone(), now.clone(), campaign.clone()]);
-        binds.extend(range.clone());
-        binds.extend(range.clone());
-        let row = [campaign.clone(), Bind::Int(self.revision.0), now, Bind::Int(known_until.0)];
-        match conn {
-            AnyConn::Lite(c) => {
-                binds.extend(row);
-                Ok(Fixed::<InsertLite>::new(binds).load(c)?)
-            }
-            AnyConn::Pg(c) => {
-                binds.push(Bind::Int(self.month.base()));
-                binds.extend(row);
-                binds.push(campaign);
-                binds.extend(self.month.span().binds());
-                binds.extend(range);
-                Ok(Fixed::<InsertPg>::new(binds).load(c)?)
-            }
-        }
+        let part = Part {
+            workspace: self.workspace,
+            campaign: self.campaign,
+            revision: self.revision,
+            month: self.month,
+            included: &self.included,
+            excluded: &self.excluded,
+            after: self.cursor,
+            upper,
+            known_until,
+            now,
+        };
+        part.insert(conn)
     }
 
     fn owner(&self, provider: ProviderId) -> Owner {
@@ -240,86 +228,14 @@ impl Progress {
     }
 }
 
+fn lists(conn: &mut AnyConn, campaign: CampaignId, role: &str) -> StoreResult<Vec<ListId>> {
+    let of_campaign = campaign_lists::table.filter(campaign_lists::campaign_id.eq(campaign));
+    Ok(of_campaign.filter(campaign_lists::role.eq(role)).select(campaign_lists::list_id).load(conn)?)
+}
+
 fixed_sql!(ListBound -> (Nullable<BigInt>, BigInt),
     "SELECT MAX(p.subscriber_id), COUNT(*) FROM (SELECT subscriber_id FROM subscriptions \
      WHERE list_id = ? AND subscriber_id > ? AND subscriber_id <= ? ORDER BY subscriber_id LIMIT ?) p");
 
-macro_rules! members {
-    () => {
-        "campaign_lists cl JOIN subscriptions u ON u.list_id = cl.list_id WHERE cl.campaign_id = ? \
-         AND cl.role = 'include' AND u.status = 'subscribed' AND u.subscriber_id > ? AND u.subscriber_id <= ?"
-    };
-}
-
 fixed_sql!(CountDuplicates -> BigInt,
     concat!("SELECT COUNT(*) - COUNT(DISTINCT u.subscriber_id) FROM ", members!()));
-
-/// The members of the chunk, each with the reason why not. The reasons stand in the order of the audience's arithmetic:
-/// excluded, then suppressed by address, by domain, by what is known of the mailbox. They are the words of `SkipReason`.
-/// Entries of other kinds and scopes come after the INSERT, in `special`.
-/// Materialized, or a planner copies `why` into both places that read it, and looks everything up twice; the exclusion
-/// and the subscribers repeat the range, or PostgreSQL reads every excluded list, and all subscribers, for each chunk.
-macro_rules! judged {
-    ($subscriber:literal) => {
-        concat!(
-            "WITH a AS MATERIALIZED (SELECT s.workspace_id, s.id, s.email, s.domain, CASE \
-               WHEN EXISTS (SELECT 1 FROM campaign_lists el JOIN subscriptions e ON e.list_id = el.list_id \
-                            WHERE el.campaign_id = ? AND el.role = 'exclude' AND e.subscriber_id = s.id \
-                            AND e.status = 'subscribed' AND e.subscriber_id > ? AND e.subscriber_id <= ?) THEN 'excluded' \
-               ELSE COALESCE( \
-                 (SELECT CASE x.reason WHEN 'unsubscribe' THEN 'unsubscribed' ELSE x.reason END FROM suppressions x \
-                  WHERE x.workspace_id = s.workspace_id AND x.kind = 'address' AND x.value = s.email AND x.list_id = 0 AND x.lane = -1 \
-                  AND (x.expires_at_ms IS NULL OR x.expires_at_ms > ?)), \
-                 (SELECT CASE x.reason WHEN 'unsubscribe' THEN 'unsubscribed' ELSE x.reason END FROM suppressions x \
-                  WHERE x.workspace_id = s.workspace_id AND x.kind = 'domain' AND x.value = s.domain AND x.list_id = 0 AND x.lane = -1 \
-                  AND (x.expires_at_ms IS NULL OR x.expires_at_ms > ?)), \
-                 CASE s.status WHEN 'bounced' THEN 'hard_bounce' WHEN 'complained' THEN 'complaint' \
-                  WHEN 'on_hold' THEN 'on_hold' END) END AS why \
-             FROM (SELECT DISTINCT u.subscriber_id AS id FROM ",
-            members!(),
-            ") m JOIN subscribers s ON s.id = m.id AND ",
-            $subscriber,
-            " > ? AND ",
-            $subscriber,
-            " <= ?)"
-        )
-    };
-}
-
-/// A row is queued at once when its domain's provider is known for some time yet.
-macro_rules! insert_text {
-    ($subscriber:literal, $column:literal, $number:literal, $fresh:literal) => {
-        concat!(
-            judged!($subscriber),
-            " INSERT INTO deliveries (",
-            $column,
-            "workspace_id, campaign_id, revision_id, subscriber_id, recipient, provider_id, state, updated_at_ms, reason) SELECT ",
-            $number,
-            "a.workspace_id, CAST(? AS BIGINT), CAST(? AS BIGINT), a.id, a.email, COALESCE(r.provider_id, 0), \
-             CASE WHEN a.why IS NOT NULL THEN 15 WHEN r.provider_id IS NULL THEN 0 ELSE 1 END, CAST(? AS BIGINT), a.why \
-             FROM a LEFT JOIN recipient_domains r ON r.domain = a.domain AND a.why IS NULL AND r.expires_at_ms > ? WHERE ",
-            $fresh,
-            " RETURNING id, state, provider_id, reason"
-        )
-    };
-}
-
-/// Number, state, provider, reason.
-type NewRow = (DeliveryId, Code<DeliveryState>, ProviderId, Option<String>);
-
-fixed_sql!(
-    InsertLite -> (BigInt, SmallInt, BigInt, Nullable<Text>),
-    lite: insert_text!("+s.id", "", "",
-        "TRUE ORDER BY a.id ON CONFLICT (campaign_id, subscriber_id) WHERE kind = 0 DO NOTHING"),
-    pg: "SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
-);
-
-fixed_sql!(
-    /// Who has a row is looked up before: ON CONFLICT would cost a third more. Nobody else writes the campaign's rows meanwhile, because
-    /// the campaign is locked; the part's unique index stands behind it.
-    InsertPg -> (BigInt, SmallInt, BigInt, Nullable<Text>),
-    lite: "SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?",
-    pg: insert_text!("s.id", "id, ", "CAST(? AS BIGINT) + nextval('deliveries_number'), ",
-        "NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.campaign_id = ? AND d.kind = 0 AND d.id BETWEEN ? AND ? \
-         AND d.subscriber_id = a.id AND d.subscriber_id > ? AND d.subscriber_id <= ?) ORDER BY a.id")
-);

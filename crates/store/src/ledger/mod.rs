@@ -52,6 +52,7 @@ pub(crate) mod counts;
 mod deadline;
 mod events;
 mod fan_out;
+mod fan_out_rows;
 mod intents;
 mod late;
 mod launch;
