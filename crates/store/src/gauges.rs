@@ -167,14 +167,10 @@ fn count_imports(conn: &mut AnyConn, gauges: &mut Gauges) -> StoreResult<()> {
 }
 
 macro_rules! oldest_text {
-    ($month:literal, $months:literal, $first:literal, $rows:literal) => {
+    ($months:literal, $first:literal) => {
         concat!(
-            "SELECT d.lane, (SELECT MIN(m.updated_at_ms) FROM deliveries m WHERE m.id IN (SELECT r.id FROM deliveries r \
-             WHERE r.campaign_id = o.id AND r.state = 1 AND r.state < 10",
-            $rows,
-            " ORDER BY r.id LIMIT 100)) FROM (SELECT c.id, ",
-            $month,
-            " AS month, (SELECT q.id FROM deliveries q \
+            "SELECT d.lane, (SELECT MIN(m.updated_at_ms) FROM deliveries m WHERE m.id >= d.id AND m.id < d.id + 100 \
+             AND m.campaign_id = d.campaign_id AND m.state = 1) FROM (SELECT (SELECT q.id FROM deliveries q \
              WHERE q.campaign_id = c.id AND q.state = 1 AND q.state < 10",
             $first,
             " ORDER BY q.id LIMIT 1) AS first FROM campaigns c",
@@ -186,13 +182,12 @@ macro_rules! oldest_text {
 }
 
 fixed_sql!(
-    /// The oldest of the first queued rows of each campaign, by the index of open rows: rows are queued in the order of their ids, but for
-    /// those that come back from a retry.
+    /// The oldest of the first queued rows of each campaign: rows are queued in the order of their ids, but for those that come back from
+    /// a retry. The first is found by the index of open rows; the others by their numbers, which follow it.
     OldestQueued -> (diesel::sql_types::SmallInt, BigInt),
-    lite: oldest_text!("0", "", "", ""),
-    pg: oldest_text!("COALESCE(f.ledger_month, 0)", " LEFT JOIN fanouts f ON f.campaign_id = c.id",
-        " AND q.id >= COALESCE(f.ledger_month, 0) << 40 AND q.id < (COALESCE(f.ledger_month, 0) + 1) << 40",
-        " AND r.id >= o.month << 40 AND r.id < (o.month + 1) << 40")
+    lite: oldest_text!("", ""),
+    pg: oldest_text!(" LEFT JOIN fanouts f ON f.campaign_id = c.id",
+        " AND q.id >= COALESCE(f.ledger_month, 0) << 40 AND q.id < (COALESCE(f.ledger_month, 0) + 1) << 40")
 );
 
 fixed_sql!(ProviderLeft -> (diesel::sql_types::SmallInt, BigInt),
