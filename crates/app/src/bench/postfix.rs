@@ -122,7 +122,8 @@ async fn start_postfix(
          inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmyhostname = peer.example\nmydestination =\n\
          alias_maps =\nalias_database =\nmynetworks = 127.0.0.0/8\nsmtpd_relay_restrictions = permit_mynetworks, reject\n\
          relayhost = [{ip}]:{port}\nsmtp_tls_security_level = {tls}\nsmtp_dns_support_level = disabled\nbiff = no\n\
-         default_destination_concurrency_limit = 50\nmaillog_file = {root}/mail.log\n{milters}",
+         default_destination_concurrency_limit = 50\nmaillog_file = {root}/mail.log\n\
+         maillog_file_prefixes = {root}\n{milters}",
         c = config.display(),
         q = queue.display(),
         d = data.display(),

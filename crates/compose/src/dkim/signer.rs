@@ -89,16 +89,33 @@ fn sealed(mut found: Vec<String>, message: &[u8]) -> Vec<String> {
 }
 
 fn body_hash(body: impl Writable) -> Vec<u8> {
-    let mut hash = Hash(Context::new(&SHA256));
+    let mut hash = Hash { context: Context::new(&SHA256), waiting: Vec::with_capacity(HASHED_AT_ONCE) };
     body.write(&mut hash);
-    hash.0.finish().as_ref().to_vec()
+    hash.flush();
+    hash.context.finish().as_ref().to_vec()
 }
 
-/// mail-auth writes the canonical body piece by piece.
-struct Hash(Context);
+/// Octets that are hashed at one time.
+const HASHED_AT_ONCE: usize = 4_096;
+
+/// mail-auth writes the canonical body in small pieces.
+struct Hash {
+    context: Context,
+    waiting: Vec<u8>,
+}
+
+impl Hash {
+    fn flush(&mut self) {
+        self.context.update(&self.waiting);
+        self.waiting.clear();
+    }
+}
 
 impl Writer for Hash {
     fn write(&mut self, octets: &[u8]) {
-        self.0.update(octets);
+        if self.waiting.len() + octets.len() > HASHED_AT_ONCE {
+            self.flush();
+        }
+        self.waiting.extend_from_slice(octets);
     }
 }

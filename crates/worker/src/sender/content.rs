@@ -8,6 +8,7 @@ use tidings_compose::{Content, Frozen, Keys, Mailer, Message, Origin, Recipient,
 use tidings_domain::Service;
 use tidings_store::{Revision, RevisionId, Store, Work};
 
+use super::signers::Unsigned;
 use super::signing::{Identity, Signing};
 use crate::now;
 
@@ -60,8 +61,8 @@ impl Contents {
             Identity::Unsigned => {}
             Identity::Refused(words) => return Err(Unmade::NoSigningKey(words)),
             Identity::Signed(signer) => {
-                let data = std::mem::take(&mut message.data);
-                message.data = self.signing.sign(signer, data, at, via).await.map_err(Unmade::Later)?;
+                let unsigned = Unsigned { signer, message: std::mem::take(&mut message.data), at, via };
+                message.data = self.signing.sign(unsigned).await.map_err(Unmade::Later)?;
             }
         }
         Ok(message)

@@ -12,6 +12,7 @@ mod pace;
 mod recorder;
 #[cfg(test)]
 pub mod samples;
+mod signers;
 mod signing;
 mod sts_policies;
 mod targets;

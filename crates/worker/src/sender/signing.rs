@@ -1,21 +1,20 @@
-//! Whose name a message is signed in, and the signing: off the async threads, on as many cores as there are.
+//! Whose name a message is signed in, and with which keys.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tidings_compose::{DkimKey, Keys, Signer};
-use tidings_domain::{SendingDomainState, Service, UnixMs, covers};
+use tidings_domain::{SendingDomainState, covers};
 use tidings_store::{SigningDomain, Store, WorkspaceId};
-use tokio::sync::Semaphore;
+
+use super::signers::{Signers, Unsigned};
 
 /// A workspace's keys are read again after this: a key that is gone from DNS is used no longer than this after it was found out.
 const FRESH: Duration = Duration::from_secs(5);
 /// Workspaces whose keys are held open; beyond it all are let go and opened again as needed.
 const KEPT_WORKSPACES: usize = 1_000;
-/// Signatures made at one time, whatever the machine has: more would only wait for memory.
-const MOST_AT_ONCE: usize = 128;
 
 /// Who signs for a From address.
 pub enum Identity {
@@ -29,7 +28,8 @@ pub enum Identity {
 pub struct Signing {
     store: Store,
     keys: Arc<Keys>,
-    cores: Arc<Semaphore>,
+    /// Started when there is something to sign.
+    signers: OnceLock<Signers>,
     known: Mutex<HashMap<WorkspaceId, Known>>,
 }
 
@@ -48,8 +48,7 @@ struct Opened {
 
 impl Signing {
     pub fn new(store: Store, keys: Arc<Keys>) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { store, keys, cores: Arc::new(Semaphore::new(cores.min(MOST_AT_ONCE))), known: Mutex::default() }
+        Self { store, keys, signers: OnceLock::new(), known: Mutex::default() }
     }
 
     /// # Errors
@@ -58,23 +57,12 @@ impl Signing {
         Ok(choose(&self.domains(workspace).await?, from_domain))
     }
 
-    /// Waits for a core, signs, and gives the message back.
+    /// Off the async threads.
     ///
     /// # Errors
-    /// The library refuses, or the process is stopping.
-    pub async fn sign(
-        &self,
-        signer: Arc<Signer>,
-        mut message: Vec<u8>,
-        at: UnixMs,
-        via: Option<Service>,
-    ) -> anyhow::Result<Vec<u8>> {
-        let core = Arc::clone(&self.cores).acquire_owned().await.context("the signers have stopped")?;
-        let signed = tokio::task::spawn_blocking(move || {
-            let _core = core;
-            signer.sign(&mut message, at, via).map(|()| message)
-        });
-        Ok(signed.await.context("a signer ended")??)
+    /// The library refuses.
+    pub async fn sign(&self, unsigned: Unsigned) -> anyhow::Result<Vec<u8>> {
+        self.signers.get_or_init(Signers::start).sign(unsigned).await
     }
 
     async fn domains(&self, workspace: WorkspaceId) -> anyhow::Result<Arc<[Opened]>> {
