@@ -14,6 +14,11 @@ use crate::repository::root;
 /// The longest that a program may take to say what it should.
 const SPEAKS_WITHIN: Duration = Duration::from_secs(60);
 
+/// With a test beside it the program is built of the same dependencies as `cargo test --workspace` builds, not of others once more.
+const AMONG_TESTS: &[&str] = &["--workspace", "--bin", "tidings", "--test", "architecture"];
+/// As the README builds it for people.
+const ALONE: &[&str] = &["--release", "--package", "tidings-app"];
+
 /// The path of the `tidings` binary, built in the profile of the tests.
 ///
 /// # Panics
@@ -23,9 +28,8 @@ pub fn tidings() -> PathBuf {
     BUILT
         .get_or_init(|| {
             let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-            let (profile, folder) = if cfg!(debug_assertions) { ("dev", "debug") } else { ("release", "release") };
-            let arguments = ["build", "--quiet", "--package", "tidings-app", "--profile", profile];
-            let built = Build::new(cargo).args(arguments).current_dir(root()).status();
+            let (folder, selected) = if cfg!(debug_assertions) { ("debug", AMONG_TESTS) } else { ("release", ALONE) };
+            let built = Build::new(cargo).args(["build", "--quiet"]).args(selected).current_dir(root()).status();
             assert!(built.expect("cargo runs").success(), "the program cannot be built");
             let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().expect("cargo metadata");
             metadata.target_directory.join(folder).join("tidings").into_std_path_buf()
