@@ -14,6 +14,8 @@ pub fn classify(phase: Phase, reply: &Reply, provider: &str) -> Verdict {
 pub(crate) fn of_rule(rule: &Rule, permanent: bool, phase: Phase) -> Verdict {
     let mut found = verdict(rule.class, permanent, phase, &rule.name);
     found.knob = rule.knob.of(found.knob);
+    found.cut = rule.cut;
+    found.stay = rule.stay;
     found.hold = rule.hold.of(found.hold);
     found.key = rule.key.unwrap_or(found.key);
     if rule.class == BounceClass::Authentication && rule.providers.is_empty() {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tidings_domain::{BounceClass, Consequence, Knob, PaceKey, Phase, Verdict};
+use tidings_domain::{BounceClass, Consequence, Cut, Knob, PaceKey, Phase, Verdict};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -16,6 +16,8 @@ pub(crate) fn verdict(class: BounceClass, permanent: bool, phase: Phase, rule: &
         class,
         consequence: if is_before_recipient(phase) { spare_recipient(consequence, phase) } else { consequence },
         knob: knob(class),
+        cut: Cut::default(),
+        stay: Duration::ZERO,
         hold: hold(class),
         key: key(class),
         pause_campaign: class == B::Authentication,
@@ -89,7 +91,7 @@ pub(crate) const fn is_about_recipient(class: BounceClass) -> bool {
     )
 }
 
-const fn knob(class: BounceClass) -> Option<Knob> {
+pub(crate) const fn knob(class: BounceClass) -> Option<Knob> {
     match class {
         // After a block, too, it begins slower than it ended: a full-speed return would earn the next one.
         BounceClass::Throttled | BounceClass::IpBlocked | BounceClass::Ptr => Some(Knob::Rate),

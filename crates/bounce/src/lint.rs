@@ -1,12 +1,17 @@
 //! What is wrong with rules: such as can never fire, stand twice, are taken by an earlier one, or are not what their samples say.
 
-use tidings_domain::{Phase, ProviderTable, Reply, Word};
+use std::ops::RangeInclusive;
+
+use tidings_domain::{Phase, ProviderTable, Reply, ReplyRule, Word};
 
 use crate::book::RuleBook;
+use crate::consequence::knob;
 use crate::rules::{MAX_HOLD_MINUTES, Rule};
 
 /// Who has no rules of his own.
 const ANYBODY: &str = "mx:example.org";
+/// What a knob can be divided by.
+const DIVISORS: RangeInclusive<u32> = 2..=100;
 
 /// Every fault of these rules, one a line. `book` holds them, so that what is before them is seen too.
 pub(crate) fn faults(book: &RuleBook, rules: &[Rule], table: &ProviderTable) -> Vec<String> {
@@ -46,8 +51,28 @@ fn alone(rule: &Rule, table: &ProviderTable, fault: &mut impl FnMut(String)) {
     if !phases.iter().any(|phase| rule.may_hold(*phase)) {
         fault(format!("can never fire: {} says something of the recipient, who is not named so early", rule.class));
     }
-    if rule.spec.hold_minutes.is_some_and(|minutes| minutes > MAX_HOLD_MINUTES) {
+    let is_too_long = |minutes: Option<u64>| minutes.is_some_and(|minutes| minutes > MAX_HOLD_MINUTES);
+    if is_too_long(rule.spec.hold_minutes) || is_too_long(rule.spec.stay_minutes) {
         fault(format!("holds for longer than {MAX_HOLD_MINUTES} minutes, which is a week"));
+    }
+    cuts(rule, fault);
+}
+
+/// How far it turns a knob, and whether it turns any.
+fn cuts(rule: &Rule, fault: &mut impl FnMut(String)) {
+    let ReplyRule { divide_by, turn_to, stay_minutes, .. } = rule.spec;
+    if divide_by.is_some() && turn_to.is_some() {
+        fault("divides a knob and turns it to a number: only one of both can be".to_owned());
+    }
+    if divide_by.is_some_and(|by| !DIVISORS.contains(&by)) {
+        fault(format!("divides a knob by {} to {} only", DIVISORS.start(), DIVISORS.end()));
+    }
+    if turn_to == Some(0) {
+        fault("turns a knob to nothing: that is what a hold is for".to_owned());
+    }
+    let says_how = divide_by.is_some() || turn_to.is_some() || stay_minutes.is_some();
+    if says_how && rule.knob.of(knob(rule.class)).is_none() {
+        fault("says how far to turn a knob, and turns none".to_owned());
     }
 }
 
@@ -112,8 +137,6 @@ fn codes_agree(rule: &Rule) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tidings_domain::ReplyRule;
-
     use super::*;
     use crate::rules::RULES;
 
@@ -157,6 +180,11 @@ mod tests {
             (ReplyRule { is: list("421 Come back on Friday"), ..ours() }, "is taken by"),
             (ReplyRule { is_not: list("421 come back on Monday!"), ..ours() }, "must not match"),
             (ReplyRule { hold_minutes: Some(20_000), ..ours() }, "which is a week"),
+            (ReplyRule { stay_minutes: Some(20_000), ..ours() }, "which is a week"),
+            (ReplyRule { divide_by: Some(4), turn_to: Some(1), ..ours() }, "only one of both"),
+            (ReplyRule { divide_by: Some(1), ..ours() }, "by 2 to 100 only"),
+            (ReplyRule { turn_to: Some(0), ..ours() }, "turns a knob to nothing"),
+            (ReplyRule { knob: Some("none".to_owned()), divide_by: Some(4), ..ours() }, "and turns none"),
             (ReplyRule { text: "(".to_owned(), ..ours() }, "regex"),
             (ReplyRule { class: "slow".to_owned(), ..ours() }, "unknown word"),
             (ReplyRule { knob: Some("volume".to_owned()), ..ours() }, "unknown word"),

@@ -1,7 +1,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use tidings_domain::{BounceClass, EnhancedCode, Knob, PaceKey, Phase, ProviderFile, Reply, ReplyRule, Word};
+use tidings_domain::{BounceClass, Cut, EnhancedCode, Knob, PaceKey, Phase, ProviderFile, Reply, ReplyRule, Word};
 
 use crate::consequence::{is_about_recipient, is_before_recipient};
 use crate::patterns::{Hits, Patterns, WITH_GAPS};
@@ -12,7 +12,7 @@ const FILES: [&str; 3] =
 
 /// In place of a knob: this rule turns none.
 pub(crate) const NO_KNOB: &str = "none";
-/// No rule holds anything longer than a week.
+/// No rule holds anything, or keeps a knob down, for longer than a week.
 pub(crate) const MAX_HOLD_MINUTES: u64 = 7 * 24 * 60;
 
 /// Compiled once: the file is part of the program, and a test reads every rule.
@@ -40,6 +40,8 @@ pub(crate) struct Rule {
     pub vague: bool,
     /// Instead of what the class turns, holds, and for whom.
     pub knob: Instead<Knob>,
+    pub cut: Cut,
+    pub stay: Duration,
     pub hold: Instead<Duration>,
     pub key: Option<PaceKey>,
     /// As it is written.
@@ -155,11 +157,17 @@ impl Rule {
         Ok(Self {
             class,
             knob,
+            cut: match (spec.divide_by, spec.turn_to) {
+                (_, Some(most)) => Cut::AtMost(most),
+                (Some(part), None) => Cut::Part(part),
+                (None, None) => Cut::default(),
+            },
+            stay: spec.stay_minutes.map_or(Duration::ZERO, minutes),
             key,
             hold: match spec.hold_minutes {
                 None => Instead::AsTheClass,
                 Some(0) => Instead::Nothing,
-                Some(minutes) => Instead::This(Duration::from_secs(60 * minutes.min(MAX_HOLD_MINUTES))),
+                Some(minutes_held) => Instead::This(minutes(minutes_held)),
             },
             needs_evidence: spec.needs_evidence,
             vague: spec.vague,
@@ -186,6 +194,11 @@ impl Rule {
             && one_of(&self.codes, &|c| code.starts_with(c))
             && one_of(&self.enhanced, &|pattern| enhanced_fits(pattern, enhanced))
     }
+}
+
+/// Of what is written; the lint refuses more than the most.
+fn minutes(written: u64) -> Duration {
+    Duration::from_secs(60 * written.min(MAX_HOLD_MINUTES))
 }
 
 pub(crate) fn enhanced_fits(pattern: &str, enhanced: &str) -> bool {

@@ -83,7 +83,7 @@ pub use suppression_entry::{EntryError, SuppressionEntry};
 pub use time::UnixMs;
 pub use transport::{Protection, TlsDemand, TlsPolicyType, TlsResult, TlsUse, TlsVersion};
 pub use unsent::{Unsent, UnsentAct};
-pub use verdict::{BounceClass, Consequence, Knob, PaceKey, Verdict};
+pub use verdict::{BounceClass, Consequence, Cut, Knob, PaceKey, Verdict};
 pub use warm_up::{DayFigures, GROWTH_PERCENT, MOST_A_DAY, StaysOnDay, WarmUpDay, WarmUpPlan};
 pub use windows::{Alarm, Sums, WINDOW_MESSAGES, Windows};
 pub use word::{UnknownWord, Word};

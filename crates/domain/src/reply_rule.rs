@@ -31,6 +31,15 @@ pub struct ReplyRule {
     /// The [`Knob`](crate::Knob) that it turns, or "none", instead of what the class turns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub knob: Option<String>,
+    /// Divides the knob by this, instead of by two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub divide_by: Option<u32>,
+    /// Turns the knob to this at the most: messages a minute, connections, or messages for each connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn_to: Option<u32>,
+    /// So long the knob stays there, however clean the sending is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stay_minutes: Option<u64>,
     /// Instead of what the class holds; 0: no hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_minutes: Option<u64>,

@@ -50,6 +50,22 @@ words! {
     }
 }
 
+/// How far a reply turns a knob down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// To one so-manieth of where it stands: 2 or more.
+    Part(u32),
+    /// To so much: messages a minute, connections, messages for each connection. What stands there already, or lower, is halved.
+    AtMost(u32),
+}
+
+/// What most replies ask for that ask for less.
+impl Default for Cut {
+    fn default() -> Self {
+        Self::Part(2)
+    }
+}
+
 words! {
     /// Whose pace a reply is about: what it turns down or holds.
     pub enum PaceKey {
@@ -92,6 +108,10 @@ pub struct Verdict {
     pub consequence: Consequence,
     /// Turn this knob of the provider down.
     pub knob: Option<Knob>,
+    /// How far.
+    pub cut: Cut,
+    /// No raise begins to be earned before so long.
+    pub stay: Duration,
     /// Leave it alone for so long.
     pub hold: Option<Duration>,
     /// For whom the knob is turned and the hold begins.

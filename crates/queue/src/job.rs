@@ -107,8 +107,8 @@ pub struct ExpiredLease {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum More {
     Jobs(Vec<Job>),
-    /// There are jobs; the rate has a token for the next one after so long. Close rather than wait long: others may
-    /// use the slot.
+    /// There are jobs, and no token now; after so long there is one that no other open connection was told to wait for.
+    /// Close rather than wait long: others may use the slot.
     Wait(Duration),
     /// No job is ready in this shard.
     Empty,

@@ -45,7 +45,7 @@ pub use job::{
 pub use limits::{Limits, QueueOptions, RESERVED_ONE_IN, Window};
 pub use queue::Queue;
 pub use redis::{OpenError, RedisClock, RedisOptions};
-pub use signal::{Knob, Scope, Signal, Turn};
+pub use signal::{Cut, Knob, Scope, Signal, Turn};
 pub use snapshot::{
     BudgetKind, CampaignStatus, Gauge, HISTORY_TURNS, HoldStatus, Limit, PastTurn, ReducedKnob, RouteStatus,
     ShardStatus, SignalStatus, Snapshot, Standing, StoppedBy, StreamStatus, WindowStatus,

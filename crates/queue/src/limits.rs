@@ -12,9 +12,10 @@ pub const RESERVED_ONE_IN: u32 = 10;
 /// What a destination, or a whole route, takes from us. In each field, 0 means no limit.
 ///
 /// Rate, connections and messages for each connection are the ceilings of three knobs. A [signal](crate::Signal)
-/// halves a knob, down to one message a minute, one connection, one message for each connection. A knob without a
-/// ceiling starts from what was measured lately. After each clean interval with enough settled jobs it rises by a
-/// sixteenth of its ceiling until it is back; a knob without a ceiling is then free again.
+/// turns a knob down, as a rule to half, and never below one message a minute, one connection, one message for each
+/// connection. A knob without a ceiling starts from what was measured lately. After each clean interval with enough
+/// settled jobs it rises by a sixteenth of its ceiling until it is back; a knob without a ceiling is then free again.
+/// The interval is one of real sending: it begins with the first job done after the signal and after any hold.
 ///
 /// Messages a minute, an hour and a day are counted by calendar windows in UTC: a minute from second 0, an hour from
 /// minute 0, a day from 00:00. A message counts in the windows in which it was claimed; released, it leaves them. All
@@ -106,7 +107,7 @@ pub struct QueueOptions {
     /// A grant whose holder neither claims, settles nor extends for so long is expired. Longer than the longest SMTP
     /// wait (10 minutes for the reply to the final dot, RFC 5321 §4.5.3.2.6).
     pub lease: Duration,
-    /// A turned knob rises one step after so long without a signal for it.
+    /// A turned knob rises one step after so long of sending without a signal for it.
     pub recovery_interval: Duration,
     /// … and after so many jobs done since it last moved.
     pub recovery_jobs: u32,

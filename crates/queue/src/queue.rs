@@ -114,6 +114,12 @@ impl Queue {
         engine!(self, |e| e.set_limits(shard, limits), e.set_limits(shard, limits).await);
     }
 
+    /// So many messages at the least went to this destination on the present day, UTC, as the ledger knows: a queue that was lost, or
+    /// that begins anew with each process, has not seen them. What it has counted itself is not counted twice.
+    pub async fn sent_today(&self, shard: &Shard, messages: u32) {
+        engine!(self, |e| e.sent_today(shard, messages), e.sent_today(shard, messages).await);
+    }
+
     /// Gives a route a budget, which claims of all its shards are charged to besides their own; `UNLIMITED` takes it
     /// away. `route` is as in [`Shard::route`].
     pub async fn set_route_limits(&self, route: &str, limits: Limits) {

@@ -27,6 +27,19 @@ pub struct Turn {
     pub to: f64,
 }
 
+/// How far a signal turns a knob down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cut {
+    /// To one so-manieth of where it stands; below 2 it is half.
+    Part(u32),
+    /// To so much: messages a minute, connections, messages for each connection. What stands there already, or lower, is halved.
+    AtMost(u32),
+}
+
+impl Cut {
+    pub const HALF: Self = Self::Part(2);
+}
+
 /// Whom a reply concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
@@ -41,10 +54,28 @@ pub enum Scope {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signal {
     pub scope: Scope,
-    /// Halve this knob.
+    /// Turn this knob down …
     pub knob: Option<Knob>,
+    /// … so far …
+    pub cut: Cut,
+    /// … and let no clean interval begin before so long.
+    pub stay: Duration,
     /// Leave the destination, or the stream, alone for so long. A hold never shortens one that lasts longer.
     pub hold: Option<Duration>,
     /// The reply, verbatim: it is shown as the reason.
     pub why: String,
+}
+
+impl Signal {
+    /// Leave it alone for so long.
+    #[must_use]
+    pub fn hold(scope: Scope, hold: Duration, why: impl Into<String>) -> Self {
+        Self { scope, knob: None, cut: Cut::HALF, stay: Duration::ZERO, hold: Some(hold), why: why.into() }
+    }
+
+    /// Turn a knob down to half.
+    #[must_use]
+    pub fn halve(scope: Scope, knob: Knob, why: impl Into<String>) -> Self {
+        Self { scope, knob: Some(knob), cut: Cut::HALF, stay: Duration::ZERO, hold: None, why: why.into() }
+    }
 }

@@ -3,7 +3,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use hickory_proto::op::{Message, MessageType, Query, ResponseCode};
-use hickory_proto::rr::rdata::{A, MX};
+use hickory_proto::rr::rdata::{A, MX, PTR};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -105,6 +105,9 @@ fn records(name: &str, record_type: RecordType) -> Option<Vec<RData>> {
     if let Some(provider) = provider_of_host(name) {
         return Some(address_records(provider, record_type));
     }
+    if let Some(provider) = provider_at(name) {
+        return Some(reverse_records(provider, record_type));
+    }
     if name == NULL_MX {
         let null = RData::MX(MX::new(0, Name::root()));
         return Some(if record_type == RecordType::MX { vec![null] } else { Vec::new() });
@@ -120,6 +123,21 @@ fn records(name: &str, record_type: RecordType) -> Option<Vec<RData>> {
 fn provider_of_host(name: &str) -> Option<&'static Provider> {
     let (host, domain) = name.split_once('.')?;
     providers().iter().find(|p| matches!(host, "mx1" | "mx2") && p.name == domain)
+}
+
+/// Whose address a name of the reverse tree (RFC 1035 §3.5) stands for.
+fn provider_at(name: &str) -> Option<&'static Provider> {
+    let of = |provider: &Provider| {
+        let [a, b, c, d] = provider.address().octets();
+        format!("{d}.{c}.{b}.{a}.in-addr.arpa")
+    };
+    providers().iter().find(|provider| of(provider) == name)
+}
+
+fn reverse_records(provider: &Provider, record_type: RecordType) -> Vec<RData> {
+    let [first, _] = provider.hosts();
+    let name = Name::from_ascii(first).ok().filter(|_| record_type == RecordType::PTR);
+    name.map(|name| RData::PTR(PTR(name))).into_iter().collect()
 }
 
 fn address_records(provider: &Provider, record_type: RecordType) -> Vec<RData> {

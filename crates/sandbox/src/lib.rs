@@ -31,4 +31,4 @@ pub use habit::Habit;
 pub use message::content_hash;
 pub use provider::{Provider, provider_of, providers};
 pub use recorder::{Accepted, LogEntry, Recorder, read_log};
-pub use world::{ProviderReport, Storm, Strict, World, WorldOptions};
+pub use world::{Breach, Broken, ProviderReport, Storm, Strict, World, WorldOptions};

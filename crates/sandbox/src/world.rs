@@ -123,6 +123,8 @@ pub struct ProviderReport {
     pub over_rate: u64,
     /// Messages on a connection that had carried its share; only a strict world counts them.
     pub over_messages: u64,
+    /// The most messages that came within one second; counted where a rate is limited.
+    pub most_in_a_second: usize,
     /// Connections closed without a word.
     pub dropped: u64,
     /// Messages with bare CR or LF, or lines too long.
@@ -130,6 +132,24 @@ pub struct ProviderReport {
     pub protocol_errors: u64,
     /// Connections that turned to TLS.
     pub tls: u64,
+}
+
+/// Which limit a sender broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broken {
+    Connections,
+    MessagesPerConnection,
+    Rate,
+}
+
+/// One time that a sender broke a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breach {
+    /// The provider's name.
+    pub provider: &'static str,
+    /// Counted from the world's start.
+    pub at: Duration,
+    pub what: Broken,
 }
 
 impl World {
@@ -187,6 +207,12 @@ impl World {
     #[must_use]
     pub fn report(&self) -> Vec<ProviderReport> {
         self.hosts.iter().map(|host| host.report()).collect()
+    }
+
+    /// The limits that were broken, provider by provider, in the order of time; of each the first thousand.
+    #[must_use]
+    pub fn breaches(&self) -> Vec<Breach> {
+        self.hosts.iter().flat_map(|host| host.breaches()).collect()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::{campaigns, delivery_counts, imports, leases};
 use crate::words::{Code, Db};
-use crate::{AnyConn, Store, StoreResult, pace_events};
+use crate::{AnyConn, Store, StoreResult, pace_attention};
 
 /// Ended campaigns are counted for this long, so that late bounces and complaints still show.
 pub const ENDED_COUNT_FOR_MS: i64 = 7 * UnixMs::DAY;
@@ -74,7 +74,7 @@ impl Store {
         self.read(move |conn| {
             let mut gauges = Gauges { deliveries: deliveries(conn, now)?, ..Gauges::default() };
             count_campaigns(conn, &mut gauges)?;
-            gauges.blocked = pace_events::count_blocks(conn, now)?;
+            gauges.blocked = pace_attention::count_blocks(conn, now)?;
             let oldest: Vec<(Code<Lane>, i64)> =
                 on!(conn, |c| Fixed::<OldestQueued>::new([Bind::Int(OLDEST_CAMPAIGNS)]).load(c))?;
             for (Code(lane), at) in oldest {

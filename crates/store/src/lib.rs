@@ -39,6 +39,7 @@ mod lists;
 mod migrate;
 mod missing_domains;
 mod one_time_tokens;
+mod pace_attention;
 mod pace_events;
 mod pace_orders;
 mod pool;

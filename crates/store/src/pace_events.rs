@@ -1,10 +1,9 @@
 //! Each turn of a destination's knob, each hold and its end: what happened, when, why and by whom.
 
-use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
-use tidings_domain::{BounceClass, DeliveryState, Destination, Knob, PaceAct, UnixMs, Word};
+use tidings_domain::{BounceClass, Destination, Knob, PaceAct, UnixMs, Word};
 
+use crate::pace_attention::{ask, end, held, routes_of};
 use crate::schema::{campaigns, delivery_counts, pace_events, pace_events::dsl, providers};
 use crate::text::storable;
 use crate::words::Db;
@@ -17,9 +16,9 @@ pub const PACE_EVENTS_KEPT_MS: i64 = 90 * UnixMs::DAY;
 /// Old events removed in one transaction.
 const PRUNE_ROWS: i64 = 5_000;
 /// Holds that are over, ended in one transaction.
-const ENDED_ROWS: i64 = 1_000;
+pub(crate) const ENDED_ROWS: i64 = 1_000;
 /// In the column: it was sent by no route, or it is about all of them.
-const NO_ROUTE: i64 = 0;
+pub(crate) const NO_ROUTE: i64 = 0;
 /// What is kept of a reply.
 const MAX_WHY_CHARS: usize = 1_000;
 
@@ -77,7 +76,7 @@ pub struct PaceEvent {
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = pace_events)]
-struct Row {
+pub(crate) struct Row {
     id: i64,
     at_ms: i64,
     provider: String,
@@ -122,8 +121,8 @@ impl From<Row> for PaceEvent {
 }
 
 impl Store {
-    /// Keeps what happened. Where it asks for attention, the campaigns under way with mail for this provider are told in the same
-    /// transaction, unless they ask for something already.
+    /// Keeps what happened. Where it asks for attention, the campaigns under way with mail for this provider, by this route if it names
+    /// one, are told in the same transaction, unless they ask for something already.
     ///
     /// # Errors
     /// The transaction could not be committed.
@@ -147,38 +146,33 @@ impl Store {
         .await
     }
 
-    /// What happened to the destinations of a campaign since it was launched, newest first. With the relay's, if it leaves by one.
+    /// What happened to the destinations of a campaign since it was launched, on the routes that it leaves by, newest first.
     ///
     /// # Errors
     /// The database cannot be read.
     pub async fn pace_events_of(&self, campaign: CampaignId, limit: i64) -> StoreResult<Vec<PaceEvent>> {
         self.read(move |conn| {
-            let head: Option<(Option<i64>, Option<i64>)> = campaigns::table
-                .find(campaign)
-                .select((campaigns::queuing_at_ms, campaigns::route_id))
-                .first(conn)
-                .optional()?;
-            let Some((Some(launched), route)) = head else { return Ok(Vec::new()) };
+            let launched: Option<Option<i64>> =
+                campaigns::table.find(campaign).select(campaigns::queuing_at_ms).first(conn).optional()?;
+            let Some(Some(launched)) = launched else { return Ok(Vec::new()) };
+            let routes = routes_of(conn, campaign)?;
             let mut names: Vec<String> = delivery_counts::table
                 .inner_join(providers::table.on(providers::id.eq(delivery_counts::provider_id)))
                 .filter(delivery_counts::campaign_id.eq(campaign))
                 .select(providers::name)
                 .distinct()
                 .load(conn)?;
-            names.extend(route.map(|route| Destination::Relay { route }.to_string()));
-            let rows = dsl::pace_events.filter(dsl::provider.eq_any(names)).filter(dsl::at_ms.ge(launched));
+            names.extend(routes.iter().map(|route| Destination::Relay { route: route.0 }.to_string()));
+            let mut rows =
+                dsl::pace_events.filter(dsl::provider.eq_any(names)).filter(dsl::at_ms.ge(launched)).into_boxed();
+            if !routes.is_empty() {
+                let concerned: Vec<i64> = routes.iter().map(|route| route.0).chain([NO_ROUTE]).collect();
+                rows = rows.filter(dsl::route_id.eq_any(concerned));
+            }
             let rows: Vec<Row> = rows.order(dsl::id.desc()).limit(limit).select(Row::as_select()).load(conn)?;
             Ok(rows.into_iter().map(PaceEvent::from).collect())
         })
         .await
-    }
-
-    /// Blocks that stand now: what somebody should look at. The latest of each destination, newest first.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub async fn standing_blocks(&self, now: UnixMs) -> StoreResult<Vec<PaceEvent>> {
-        self.read(move |conn| blocks(conn, now)).await
     }
 
     /// Ends the holds of a destination by a person's word.
@@ -259,7 +253,7 @@ fn note(conn: &mut AnyConn, event: &NewPaceEvent, now: UnixMs) -> StoreResult<()
             dsl::attention.eq(storable(&event.attention)),
         ))
         .execute(conn)?;
-    if event.attention.is_empty() { Ok(()) } else { ask_for_attention(conn, event) }
+    if event.attention.is_empty() { Ok(()) } else { ask(conn, event) }
 }
 
 /// Adds to the event of the last minute that is like this one, if there is one.
@@ -288,75 +282,6 @@ fn join(
         .set((dsl::times.eq(dsl::times + 1), dsl::to_milli.eq(to), dsl::until_ms.eq(until.max(old_until))))
         .execute(conn)?;
     Ok(true)
-}
-
-fn ask_for_attention(conn: &mut AnyConn, event: &NewPaceEvent) -> StoreResult<()> {
-    let open: Vec<i16> = DeliveryState::ALL.iter().filter(|state| !state.is_terminal()).map(|s| s.code()).collect();
-    let with_mail = delivery_counts::table
-        .inner_join(providers::table.on(providers::id.eq(delivery_counts::provider_id)))
-        .filter(providers::name.eq(&event.of.provider))
-        .filter(delivery_counts::state.eq_any(open))
-        .filter(delivery_counts::n.gt(0))
-        .select(delivery_counts::campaign_id);
-    let ids: Vec<CampaignId> = match Destination::of(&event.of.provider) {
-        Destination::Relay { route } => {
-            under_way().filter(campaigns::route_id.eq(RouteId(route))).select(campaigns::id).load(conn)?
-        }
-        Destination::Direct { .. } => {
-            under_way().filter(campaigns::id.eq_any(with_mail)).select(campaigns::id).load(conn)?
-        }
-    };
-    let quiet = campaigns::table.filter(campaigns::id.eq_any(ids)).filter(campaigns::attention.eq(""));
-    diesel::update(quiet).set(campaigns::attention.eq(storable(&event.attention))).execute(conn)?;
-    Ok(())
-}
-
-#[diesel::dsl::auto_type]
-fn under_way() -> _ {
-    // Literals: the partial index serves only a condition that it can read.
-    let active: diesel::expression::SqlLiteral<Bool> =
-        sql::<Bool>("campaigns.state IN ('queuing', 'queued', 'sending')");
-    campaigns::table.filter(active)
-}
-
-#[diesel::dsl::auto_type]
-fn held() -> _ {
-    dsl::pace_events.filter(dsl::until_ms.is_not_null()).filter(dsl::ended_at_ms.is_null())
-}
-
-fn blocks(conn: &mut AnyConn, now: UnixMs) -> StoreResult<Vec<PaceEvent>> {
-    let words: Vec<&str> =
-        BounceClass::ALL.iter().filter(|class| class.is_block()).map(|class| class.as_str()).collect();
-    let rows: Vec<Row> = held()
-        .filter(dsl::until_ms.gt(now.0))
-        .filter(dsl::class.eq_any(words))
-        .order(dsl::id.desc())
-        .limit(ENDED_ROWS)
-        .select(Row::as_select())
-        .load(conn)?;
-    let mut seen = std::collections::HashSet::new();
-    let all = rows.into_iter().map(PaceEvent::from);
-    Ok(all.filter(|event| seen.insert((event.of.provider.clone(), event.of.route, event.of.stream.clone()))).collect())
-}
-
-/// How many destinations block us now.
-pub(crate) fn count_blocks(conn: &mut AnyConn, now: UnixMs) -> StoreResult<i64> {
-    Ok(i64::try_from(blocks(conn, now)?.len()).unwrap_or(i64::MAX))
-}
-
-/// What they asked for is taken back, unless another that stands asks for the same.
-fn end(conn: &mut AnyConn, ids: &[i64], now: UnixMs) -> StoreResult<()> {
-    let ending = || dsl::pace_events.filter(dsl::id.eq_any(ids));
-    let asked: Vec<String> = ending().filter(dsl::attention.ne("")).select(dsl::attention).distinct().load(conn)?;
-    diesel::update(ending()).set(dsl::ended_at_ms.eq(now.0)).execute(conn)?;
-    for words in asked {
-        let stands: i64 = held().filter(dsl::attention.eq(&words)).count().get_result(conn)?;
-        if stands == 0 {
-            let told = campaigns::table.filter(campaigns::attention.eq(&words));
-            diesel::update(told).set(campaigns::attention.eq("")).execute(conn)?;
-        }
-    }
-    Ok(())
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a knob is far below 2^53 thousandths")]

@@ -213,3 +213,40 @@ async fn a_provider_that_refuses_the_content_pauses_the_campaign_and_one_refusal
     })
     .await;
 }
+
+/// What one address is blocked for is no matter of a campaign that leaves by another.
+#[tokio::test]
+async fn a_block_concerns_only_who_leaves_by_its_route() {
+    each(async |w: World| {
+        for list in 1..=3 {
+            w.list(list, 1..=8).await;
+        }
+        let mut campaigns = Vec::new();
+        for list in 1..=3 {
+            campaigns.push(w.launched(list, &[list], &[]).await.0);
+        }
+        let [by_it, by_another, by_pool] = campaigns[..] else { panic!("three") };
+        let route = |name: &str| w.workspace.add_route(name.to_owned(), NewRoute::direct(), NOW);
+        let SavedRoute::Yes(blocked) = route("A").await.expect("adds") else { panic!("added") };
+        let SavedRoute::Yes(other) = route("B").await.expect("adds") else { panic!("added") };
+        let pool = NewPool { name: "Both".into(), shares: vec![(blocked, 1), (other, 1)] };
+        let saved = w.workspace.save_pool(None, pool, NOW).await.expect("saves");
+        let SavedPool::Yes(pool) = saved else { panic!("saved") };
+        w.sql(&format!("UPDATE campaigns SET route_id = {blocked} WHERE id = {by_it}")).await;
+        w.sql(&format!("UPDATE campaigns SET route_id = {other} WHERE id = {by_another}")).await;
+        w.sql(&format!("UPDATE campaigns SET route_id = NULL, pool_id = {pool} WHERE id = {by_pool}")).await;
+        let of = |route| PaceOf { route: Some(route), ..down(None).of };
+        let block = NewPaceEvent { of: of(blocked), attention: "A is blocked".into(), ..down(Some(LATER)) };
+        w.store.note_pace(block, NOW).await.expect("notes");
+        w.store.note_pace(NewPaceEvent { of: of(other), ..down(None) }, NOW).await.expect("notes");
+        let asked = "SELECT SUM(id) FROM campaigns WHERE attention = 'A is blocked'";
+        assert_eq!(w.number(asked).await, by_it.0 + by_pool.0);
+        let mut seen = Vec::new();
+        for campaign in campaigns {
+            let events = w.store.pace_events_of(campaign, 10).await.expect("reads");
+            seen.push(events.into_iter().filter_map(|event| event.of.route).collect::<Vec<_>>());
+        }
+        assert_eq!(seen, [vec![blocked], vec![other], vec![other, blocked]]);
+    })
+    .await;
+}

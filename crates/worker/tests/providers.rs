@@ -138,7 +138,7 @@ async fn a_hold_delays_the_queue_and_sending_climbs_from_the_turned_rate() {
     // As the sender tells a block: held for two hours, and the rate turned.
     let hold = Duration::from_secs(2 * 3600);
     let why = "550 5.7.1 blocked".to_owned();
-    queue.signal(&shard, Signal { scope: Scope::Destination, knob: Some(Knob::Rate), hold: Some(hold), why }).await;
+    queue.signal(&shard, Signal { hold: Some(hold), ..Signal::halve(Scope::Destination, Knob::Rate, why) }).await;
     // Deferred messages that become due meanwhile wait in the queue: nothing is attempted.
     let due: Vec<Job> = (20_001..=20_500).map(|delivery| Job { delivery, campaign: 2, attempt: 1 }).collect();
     queue.push(&shard, 1, &due).await;
@@ -165,9 +165,7 @@ async fn an_operators_hold_and_lift_reach_the_queue_and_are_on_record() {
             Dispatcher::new(store.clone(), queue.clone(), resolver, book.clone(), DispatcherOptions::default());
         let shard = Shard::new(2, "google@3");
         let held = async || queue.snapshot().await.shards.iter().find(|s| s.shard.name == shard.name)?.hold.clone();
-        queue
-            .signal(&shard, Signal { scope: Scope::Destination, knob: Some(Knob::Rate), hold: None, why: "421".into() })
-            .await;
+        queue.signal(&shard, Signal::halve(Scope::Destination, Knob::Rate, "421")).await;
         let of = || PaceOf { provider: "google".into(), route: None, stream: String::new() };
         let until = PaceCommand::HoldUntil(now().plus(Duration::from_secs(3600)));
         store.order_pace(of(), until, "Ana", "they asked", now()).await.unwrap();

@@ -13,7 +13,7 @@ use tidings_domain::{
     CampaignState, EmailAddress, Lane, ProviderLimits, ProviderTable, RetryPolicy, RouteKind, RouteTls, Shared, UnixMs,
     WarmUpPlan,
 };
-use tidings_queue::{Queue, QueueOptions};
+use tidings_queue::{Queue, QueueOptions, Scope, Shard, Signal};
 use tidings_store::*;
 use tidings_testing::{Act, DnsScript, DnsServer, Received, SmtpScript, SmtpServer, TestDatabase};
 use tidings_worker::{
@@ -145,8 +145,9 @@ impl World {
     }
 
     /// One process with a dispatcher and a worker.
-    fn start(&self) {
+    fn start(&self) -> Running {
         let queue = Queue::embedded(QueueOptions::default());
+        let stop = self.stop.child_token();
         let dispatcher = Dispatcher::new(
             self.store.clone(),
             queue.clone(),
@@ -156,7 +157,7 @@ impl World {
         );
         let sender = Sender::new(SenderParts {
             store: self.store.clone(),
-            queue,
+            queue: queue.clone(),
             resolver: self.resolver.clone(),
             keys: Arc::new(Keys::new(&KEY)),
             book: self.book.clone(),
@@ -173,13 +174,17 @@ impl World {
                 ..SenderOptions::new("w1".into(), 8)
             },
         });
-        tokio::spawn(dispatcher.run(self.stop.clone()));
-        tokio::spawn(sender.run(self.stop.clone()));
+        let tasks = vec![tokio::spawn(dispatcher.run(stop.clone())), tokio::spawn(sender.run(stop.clone()))];
+        Running { queue, stop, tasks }
     }
 
     async fn beat(&self) {
+        self.beat_as("w1").await;
+    }
+
+    async fn beat_as(&self, worker: &str) {
         let beat = Heartbeat {
-            id: "w1".into(),
+            id: worker.into(),
             role: "serve".into(),
             host: "host".into(),
             version: "1".into(),
@@ -205,6 +210,34 @@ impl World {
     fn accepted(&self) -> usize {
         self.peer.messages().len()
     }
+}
+
+/// What [`World::start`] started.
+struct Running {
+    queue: Queue,
+    stop: CancellationToken,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Running {
+    async fn end(self) {
+        self.stop.cancel();
+        for task in self.tasks {
+            task.await.expect("ends");
+        }
+    }
+
+    /// What the queue counts of the present day for the destination of `people.example` on a route.
+    async fn used_today(&self, route: RouteId) -> u32 {
+        let seen = self.queue.snapshot().await;
+        let name = destination(route);
+        let shard = seen.shards.iter().find(|status| *status.shard.name == *name);
+        shard.map_or(0, |status| status.windows.iter().map(|window| window.used).max().unwrap_or(0))
+    }
+}
+
+fn destination(route: RouteId) -> String {
+    format!("mx:people.example@{route}")
 }
 
 impl Drop for World {
@@ -371,6 +404,79 @@ async fn a_cold_route_sends_its_day_and_warm_ones_the_rest() {
         assert_eq!((standing.len(), standing[0].day), (1, 1));
         assert_eq!(standing[0].figures.accepted, u64::try_from(by_cold).expect("small"));
         assert_eq!(standing[0].date, UnixMs(now().0).utc_date());
+    })
+    .await;
+}
+
+/// A new process begins with an empty queue; what its forerunner sent today still counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_gives_a_cold_route_no_second_day() {
+    const DAY: usize = 18;
+    each(SmtpScript::new, async |w: World| {
+        w.beat().await;
+        let plan = WarmUpPlan { start: 20, growth_percent: 150, full: 1_000 };
+        let cold = w.from(2, NewRoute { warm_up: Some(plan), ..NewRoute::direct() }).await;
+        w.pool(&[(cold, 1)]).await;
+        w.launch(60).await;
+        let first = w.start();
+        until("the day is used up", async || w.accepted() == DAY).await;
+        first.end().await;
+        let second = w.start();
+        until("the queue knows of it", async || second.used_today(cold).await as usize >= DAY).await;
+        second.end().await;
+        assert_eq!(w.accepted(), DAY, "nothing more on this day");
+    })
+    .await;
+}
+
+/// The only worker with a route's address goes away in the middle of a campaign.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_route_without_worker_has_not_sent_is_sent_by_another() {
+    const PEOPLE: usize = 60;
+    each(SmtpScript::new, async |w: World| {
+        w.beat().await;
+        w.beat_as("w2").await;
+        let a = w.route("Far", NewRoute { source_v4: "192.0.2.1".into(), ..NewRoute::direct() }).await;
+        let b = w.from(3, NewRoute::direct()).await;
+        w.pool(&[(a, 1), (b, 1)]).await;
+        w.store.report_route_workers("w2", vec![(a, String::new())]).await.expect("reports");
+        let id = w.launch(PEOPLE).await;
+        w.start();
+        until("all but the far route's are sent", async || {
+            let far = w.store.queued_on_route(id, a, DeliveryId(0), 1_000).await.expect("reads").len();
+            far > 10 && far + w.accepted() == PEOPLE
+        })
+        .await;
+        w.store.report_route_workers("w2", vec![(a, "the address is gone".into())]).await.expect("reports");
+        check_once(&w.done(id).await, PEOPLE);
+        let events = w.data.overview(id).await.expect("reads").events;
+        let told: Vec<&str> = events.iter().map(|e| e.what.as_str()).filter(|what| what.contains("Far")).collect();
+        assert_eq!(told, ["what has not been sent leaves by other routes than “Far”: no worker has its address"]);
+    })
+    .await;
+}
+
+/// A receiver that holds one route for hours is reached by the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_route_held_for_long_has_not_sent_is_sent_by_another() {
+    const PEOPLE: usize = 60;
+    each(SmtpScript::new, async |w: World| {
+        w.beat().await;
+        let a = w.from(2, NewRoute { max_per_day: 10, ..NewRoute::direct() }).await;
+        let b = w.from(3, NewRoute::direct()).await;
+        w.pool(&[(a, 1), (b, 1)]).await;
+        let id = w.launch(PEOPLE).await;
+        let running = w.start();
+        let from_a = || w.peer.messages().iter().filter(|m| m.hello == "mx-2.example").count();
+        until("a has sent what it may", async || from_a() == 9).await;
+        let hold = Signal::hold(Scope::Destination, Duration::from_secs(3_600), "421 4.7.0 come back later");
+        running.queue.signal(&Shard::new(2, destination(a)), hold).await;
+        check_once(&w.done(id).await, PEOPLE);
+        assert_eq!(from_a(), 9);
+        let events = w.data.overview(id).await.expect("reads").events;
+        let told: Vec<&str> = events.iter().map(|e| e.what.as_str()).filter(|what| what.contains("From 2")).collect();
+        let [told] = told[..] else { panic!("once: {told:?}") };
+        assert!(told.ends_with("holds it: 421 4.7.0 come back later"), "{told}");
     })
     .await;
 }

@@ -100,7 +100,7 @@ impl Scene {
         let limits =
             Limits { per_second: 5.0, burst: 5, connections: 4, messages_per_connection: 20, ..Limits::UNLIMITED };
         self.queue.set_limits(&shard, limits).await;
-        let signal = Signal { scope: Scope::Destination, knob: Some(Knob::Rate), hold, why: why.to_owned() };
+        let signal = Signal { hold, ..Signal::halve(Scope::Destination, Knob::Rate, why) };
         self.queue.signal(&shard, signal).await;
     }
 

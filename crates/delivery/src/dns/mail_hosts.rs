@@ -9,6 +9,8 @@ pub struct MailHosts {
     pub hosts: Vec<MxHost>,
     /// A validating resolver vouches for the MX records; see [`ResolverOptions::validates`](crate::ResolverOptions::validates).
     pub is_secure: bool,
+    /// There is no MX record: the domain itself is the host (RFC 5321 §5.1), and its name does not say who operates it.
+    pub is_implicit: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -192,7 +192,7 @@ impl Inner {
         let names: Vec<&str> = hosts.iter().filter(|h| h.preference == best).map(|h| h.name.as_str()).collect();
         let provider = self.providers.group(&names);
         hosts.truncate(MAX_MX_HOSTS);
-        Ok(MailHosts { provider, hosts, is_secure: false })
+        Ok(MailHosts { provider, hosts, is_secure: false, is_implicit: false })
     }
 
     /// No MX: the domain itself is the host, if it has an address. DANE does not apply: that there is no MX is not proven here.
@@ -203,7 +203,8 @@ impl Inner {
             Ok(_) => {
                 let hosts = vec![MxHost { name: domain.to_owned(), preference: 0 }];
                 let provider = self.providers.group(&[domain]);
-                Fresh { value: Ok(Arc::new(MailHosts { provider, hosts, is_secure: false })), ttl }
+                let found = MailHosts { provider, hosts, is_secure: false, is_implicit: true };
+                Fresh { value: Ok(Arc::new(found)), ttl }
             }
             Err(DnsFailure { problem: Problem::NoMailHost, .. }) => {
                 failed(Problem::NoMailHost, format!("the domain {domain} has neither mail host nor address"), ttl)

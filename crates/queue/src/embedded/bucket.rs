@@ -38,6 +38,16 @@ impl Rate {
         f64::from(self.burst.max(1)) + self.per_second * TIMER_TICK_SECONDS
     }
 
+    /// As [`Self::interval`], 0 where there is no rate.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate is above 0, and at least one message a day"
+    )]
+    pub fn interval_or_none(self) -> Nanos {
+        if self.is_unlimited() { 0 } else { self.interval() as Nanos }
+    }
+
     /// Nanoseconds for one token.
     fn interval(self) -> f64 {
         SECOND as f64 / self.per_second

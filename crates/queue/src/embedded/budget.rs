@@ -20,6 +20,8 @@ pub struct Budget {
     /// When the alarm rings that makes its lanes be looked at again.
     pub alarm: Nanos,
     pub used_at: Nanos,
+    /// The token that an open connection was last told to come back for.
+    pub told: Nanos,
     /// The route's budget, if it has one.
     pub route: Option<u32>,
     /// What its streams allow beside it, by their name.
@@ -41,6 +43,7 @@ impl Budget {
             lanes: Default::default(),
             alarm: NEVER,
             used_at: now,
+            told: 0,
             route: None,
             streams: HashMap::new(),
         }

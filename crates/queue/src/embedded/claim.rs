@@ -1,3 +1,4 @@
+use super::allowance::{Allowance, TRANSACTIONAL};
 use super::budget::{LANES, Stop};
 use super::clock::{Nanos, between, nanos};
 use super::line::Slot;
@@ -207,7 +208,7 @@ impl State {
         }
         let room = self.room(id, now).min(left(self.message_limit(id), carried));
         if room == 0 {
-            return More::Wait(between(now, self.room_at(id, now)));
+            return More::Wait(between(now, self.turn_at(id, now)));
         }
         let claimed = self.take(id, max_jobs.clamp(1, MAX_JOBS_PER_CLAIM).min(room as usize), now);
         let jobs = claimed.iter().map(|c| c.job).collect();
@@ -216,6 +217,18 @@ impl State {
             lease.claimed.extend(claimed);
         }
         More::Jobs(jobs)
+    }
+
+    /// When an open connection that found no token is to ask again. Not all come for the next one: each is told the token after that of
+    /// whoever was told before, until all that are open have been told. Nothing is kept for it; the first lane need not queue.
+    fn turn_at(&mut self, id: LineId, now: Nanos) -> Nanos {
+        let room_at = self.room_at(id, now);
+        let interval = self.allowances(id).map(Allowance::interval).max().unwrap_or(0);
+        let budget = self.budget(id.budget);
+        let last = room_at.saturating_add(interval.saturating_mul(budget.allowance.connections.into()));
+        let turn = room_at.max(budget.told.saturating_add(interval));
+        budget.told = if id.lane == TRANSACTIONAL || turn >= last { room_at } else { turn };
+        budget.told
     }
 
     fn must_close(

@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
 use super::clock::{Nanos, between, nanos};
-use crate::{Knob, Limits, QueueOptions, ReducedKnob, Turn};
+use crate::{Cut, Knob, Limits, QueueOptions, ReducedKnob, Signal, Turn};
 
 /// A knob rises by this part of its ceiling.
 const RAISE_PART: f64 = 1.0 / 16.0;
 /// One message a minute.
 const RATE_FLOOR: f64 = 1.0 / 60.0;
 const COUNT_FLOOR: f64 = 1.0;
+const SECONDS_A_MINUTE: f64 = 60.0;
 /// Where the first signal finds messages for each connection that had no limit.
 const UNLIMITED_MESSAGES: f64 = 100.0;
 
@@ -21,8 +22,10 @@ pub struct Turned {
     since: Nanos,
     /// Last turned down.
     turned: Nanos,
-    /// Last signal or raise: a clean interval begins here.
-    moved: Nanos,
+    /// No clean interval begins before.
+    rests_until: Nanos,
+    /// The first job done since the last signal, or the last raise: a clean interval begins here.
+    clean_from: Option<Nanos>,
     /// Jobs done since then.
     done: u32,
 }
@@ -35,43 +38,65 @@ pub struct Measured {
 }
 
 impl Turned {
-    pub fn start(knob: Knob, limits: Limits, measured: Measured, why: Arc<str>, now: Nanos) -> (Self, Turn) {
+    pub fn start(signal: &Signal, knob: Knob, limits: Limits, measured: Measured, now: Nanos) -> (Self, Turn) {
         let ceiling = match (ceiling(knob, limits), knob) {
             (set, _) if set > 0.0 => set,
             (_, Knob::Rate) => measured.per_second,
             (_, Knob::Connections) => f64::from(measured.connections),
             (_, Knob::MessagesPerConnection) => UNLIMITED_MESSAGES,
         };
-        let value = (ceiling / 2.0).max(floor(knob));
+        let value = cut(signal.cut, knob, ceiling);
         let ceiling = ceiling.max(value);
-        let turned = Self { knob, now: value, ceiling, why, since: now, turned: now, moved: now, done: 0 };
+        let turned = Self {
+            knob,
+            now: value,
+            ceiling,
+            why: signal.why.as_str().into(),
+            since: now,
+            turned: now,
+            rests_until: now.saturating_add(nanos(signal.stay)),
+            clean_from: None,
+            done: 0,
+        };
         (turned, Turn { knob, from: ceiling, to: value })
     }
 
-    /// Halves it, unless the last turn has had no time to show.
-    pub fn turn_down(&mut self, why: &Arc<str>, now: Nanos, options: &QueueOptions) -> Option<Turn> {
-        self.moved = now;
+    /// Turns it down, unless the last turn has had no time to show.
+    pub fn turn_down(&mut self, signal: &Signal, now: Nanos, options: &QueueOptions) -> Option<Turn> {
+        self.rests_until = self.rests_until.max(now.saturating_add(nanos(signal.stay)));
+        self.clean_from = None;
         self.done = 0;
         if now.saturating_sub(self.turned) < nanos(options.reaction_time) {
             return None;
         }
         self.turned = now;
-        self.why = Arc::clone(why);
+        self.why = signal.why.as_str().into();
         let from = self.now;
-        self.now = (from / 2.0).max(floor(self.knob));
+        self.now = cut(signal.cut, self.knob, from);
         (self.now < from).then_some(Turn { knob: self.knob, from, to: self.now })
     }
 
-    /// Counts a job done; the turn when the knob rose by that.
-    pub fn done(&mut self, now: Nanos, options: &QueueOptions) -> Option<Turn> {
+    /// Counts a job done; the turn when the knob rose by that. `held_until`: no job done in a hold, or before it, proves anything.
+    pub fn done(&mut self, held_until: Nanos, now: Nanos, options: &QueueOptions) -> Option<Turn> {
+        let not_before = self.rests_until.max(held_until);
+        if now < not_before {
+            return None;
+        }
+        let from = match self.clean_from.filter(|from| *from >= not_before) {
+            Some(from) => from,
+            None => {
+                self.done = 0;
+                *self.clean_from.insert(now)
+            }
+        };
         self.done = self.done.saturating_add(1);
-        let clean = now.saturating_sub(self.moved) >= nanos(options.recovery_interval);
+        let clean = now.saturating_sub(from) >= nanos(options.recovery_interval);
         if !clean || self.done < options.recovery_jobs {
             return None;
         }
         let from = self.now;
         self.now = (from + self.ceiling * RAISE_PART).min(self.ceiling);
-        self.moved = now;
+        self.clean_from = Some(now);
         self.done = 0;
         Some(Turn { knob: self.knob, from, to: self.now })
     }
@@ -91,7 +116,9 @@ impl Turned {
         }
     }
 
-    pub fn status(&self, now: Nanos, options: &QueueOptions) -> ReducedKnob {
+    pub fn status(&self, held_until: Nanos, now: Nanos, options: &QueueOptions) -> ReducedKnob {
+        let not_before = self.rests_until.max(held_until);
+        let from = self.clean_from.filter(|from| *from >= not_before).unwrap_or_else(|| not_before.max(now));
         ReducedKnob {
             knob: self.knob,
             ceiling: self.ceiling,
@@ -99,9 +126,19 @@ impl Turned {
             now: self.now,
             why: self.why.to_string(),
             since: between(self.since, now),
-            next_raise_in: options.recovery_interval.saturating_sub(between(self.moved, now)),
+            next_raise_in: (options.recovery_interval + between(now, from)).saturating_sub(between(from, now)),
         }
     }
+}
+
+fn cut(cut: Cut, knob: Knob, from: f64) -> f64 {
+    let to = match (cut, knob) {
+        (Cut::Part(part), _) => from / f64::from(part.max(2)),
+        (Cut::AtMost(most), Knob::Rate) => f64::from(most) / SECONDS_A_MINUTE,
+        (Cut::AtMost(most), _) => f64::from(most),
+    };
+    let to = if to < from { to } else { from / 2.0 };
+    to.max(floor(knob))
 }
 
 fn ceiling(knob: Knob, limits: Limits) -> f64 {

@@ -149,6 +149,10 @@ impl Embedded {
         self.0.with(|state, now| state.set_limits(shard, limits, now));
     }
 
+    pub fn sent_today(&self, shard: &Shard, messages: u32) {
+        self.0.with(|state, now| state.sent_today(shard, messages, now));
+    }
+
     pub fn bar_routes(&self, routes: &[String]) {
         self.0.with(|state, _| state.bar_routes(routes));
     }

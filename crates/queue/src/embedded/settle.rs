@@ -166,6 +166,11 @@ impl State {
         self.list_all(id.budget);
     }
 
+    pub fn sent_today(&mut self, shard: &Shard, messages: u32, now: Nanos) {
+        let id = self.line_id(shard, now);
+        self.budget(id.budget).allowance.sent_today(messages, now);
+    }
+
     pub fn forget_if_idle(&mut self, index: u32, now: Nanos) {
         if !self.budgets[index as usize].is_forgettable(now, &self.options) {
             return;

@@ -59,6 +59,16 @@ impl Windows {
         }
     }
 
+    /// The present day has seen so many at the least.
+    pub fn at_least_today(&mut self, now: Nanos, messages: u32) {
+        self.turn_to(self.minute(now));
+        for (count, window) in self.counts.iter_mut().zip(Window::ALL) {
+            if window == Window::Day {
+                *count = (*count).max(messages);
+            }
+        }
+    }
+
     /// For a message charged in that minute: the windows that are over have lost it already.
     pub fn give_back(&mut self, now: Nanos, charged: Minute) {
         let minute = self.minute(now);

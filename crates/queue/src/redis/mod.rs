@@ -39,7 +39,7 @@ use tokio::time::Instant;
 
 use self::call::{Call, GaveUp, Patience, micros};
 use self::shared::{Partition, Shared};
-use crate::{ExpiredLease, Grant, Health, Job, LeaseState, Limits, Scope, Settle, Shard, Signal, Snapshot, Turn};
+use crate::{Cut, ExpiredLease, Grant, Health, Job, LeaseState, Limits, Scope, Settle, Shard, Signal, Snapshot, Turn};
 
 pub use self::open::OpenError;
 pub use self::options::{RedisClock, RedisOptions};
@@ -134,7 +134,13 @@ impl Redis {
         let knob = signal.knob.map_or("", report::letter);
         let hold = signal.hold.map_or_else(String::new, micros);
         let stream = if signal.scope == Scope::Stream { shard.stream.to_string() } else { String::new() };
-        let args = vec![shard.name.to_string(), stream, knob.into(), hold, signal.why.clone()];
+        let (cut, count) = match signal.cut {
+            Cut::Part(part) => ("part", part),
+            Cut::AtMost(most) => ("most", most),
+        };
+        let cut = [cut.to_owned(), count.to_string(), micros(signal.stay)];
+        let mut args = vec![shard.name.to_string(), stream, knob.into(), hold, signal.why.clone()];
+        args.extend(cut);
         let reply = self.shared.surely(self.shared.partition(&shard.name), "signal", args, true).await;
         report::turn(&reply).unwrap_or_else(|odd| {
             tracing::error!(%odd, "the answer to a signal cannot be read");
@@ -149,6 +155,11 @@ impl Redis {
 
     pub async fn set_limits(&self, shard: &Shard, limits: Limits) {
         self.tell_limits("set_limits", &shard.name, limits).await;
+    }
+
+    pub async fn sent_today(&self, shard: &Shard, messages: u32) {
+        let args = vec![shard.name.to_string(), messages.to_string()];
+        self.shared.surely(self.shared.partition(&shard.name), "sent_today", args, false).await;
     }
 
     pub fn bar_routes(&self, routes: &[String]) {

@@ -74,6 +74,30 @@ pub async fn claims_of_many_workers_share_one_rate(stage: &impl Stage) {
     assert!((1_990..=2_010).contains(&instants.len()), "{}", instants.len());
 }
 
+/// Five connections at a rate of ten: each is told a token of its own, and no claim finds another one there already.
+pub async fn open_connections_come_for_one_token_each(stage: &impl Stage) {
+    let limits = Limits { per_second: 10.0, burst: 1, ..Limits::UNLIMITED };
+    let queue = stage.queue(QueueOptions { default_limits: limits, ..QueueOptions::default() }).await;
+    queue.push(&bulk("p"), 1, &jobs(1, 0..100)).await;
+    let mut grants = Vec::new();
+    for _ in 0..5 {
+        grants.push(granted(&queue, 1).await);
+        stage.advance(SECOND).await;
+    }
+    settle_all(&queue, &grants[0], &grants[0].jobs, Settle::Done).await;
+    assert!(matches!(queue.more(&grants[0], 1).await, More::Jobs(_)), "the last token");
+    let mut waits = Vec::new();
+    for grant in &grants {
+        let More::Wait(wait) = queue.more(grant, 5).await else { panic!("no token is left") };
+        waits.push((wait.as_secs_f64() * 100.0).round());
+    }
+    assert_eq!(waits, [10.0, 20.0, 30.0, 40.0, 50.0]);
+    let More::Wait(again) = queue.more(&grants[0], 5).await else { panic!("no token is left") };
+    assert!(again < Duration::from_millis(101), "all have been told: {again:?}");
+    stage.advance(Duration::from_millis(100)).await;
+    assert!(matches!(queue.more(&grants[0], 5).await, More::Jobs(jobs) if jobs.len() == 1), "its turn has come");
+}
+
 pub async fn connections_are_limited(stage: &impl Stage) {
     let queue = limited(stage, Limits { connections: 3, ..Limits::UNLIMITED }, 100).await;
     let (a, _b, _c) = (granted(&queue, 2).await, granted(&queue, 2).await, granted(&queue, 2).await);

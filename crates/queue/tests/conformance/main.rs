@@ -70,7 +70,7 @@ suite! {
         nobody_gives_way_while_a_worker_is_idle, a_worker_serves_its_lanes_only,
         a_push_wakes_who_serves_its_lane;
     limits: no_window_gets_more_than_rate_and_burst, the_rate_is_used_up, claims_of_many_workers_share_one_rate,
-        connections_are_limited, messages_for_each_connection_are_limited, released_jobs_cost_nothing,
+        open_connections_come_for_one_token_each, connections_are_limited, messages_for_each_connection_are_limited, released_jobs_cost_nothing,
         a_limited_shard_does_not_hold_up_others, limits_can_be_raised_while_workers_wait, no_limit_is_no_limit,
         a_fractional_rate_works;
     leases: an_expired_lease_goes_to_the_reconciler_only,
@@ -85,13 +85,14 @@ suite! {
     signals: a_hold_stops_and_ends, a_hold_is_never_shortened, a_hold_closes_open_connections, a_rate_signal_halves,
         signals_together_are_one, knobs_have_floors, an_unlimited_rate_starts_from_what_was_measured,
         fewer_connections_close_the_surplus, clean_work_raises_a_knob_to_its_ceiling, a_signal_restarts_the_clean_interval,
+        idle_time_proves_nothing, a_hold_is_no_clean_interval, a_signal_says_how_far, a_signal_says_how_long,
         a_free_knob_is_free_again, the_snapshot_explains_a_slow_shard, a_new_ceiling_applies_to_a_turned_knob, turns_are_remembered,
         an_operator_releases_a_destination;
     streams: streams_share_the_budget_of_their_shard, a_held_stream_does_not_stop_the_others,
         a_held_stream_goes_on_by_itself, a_stream_is_slowed_by_itself, other_knobs_of_a_stream_are_the_destinations,
         an_operator_releases_a_stream, a_stream_of_a_paused_campaign_waits_for_both,
         released_jobs_are_refunded_to_their_stream;
-    windows: each_window_holds_its_limit_and_no_more, a_waiter_comes_with_the_next_window, many_workers_share_a_window,
+    windows: each_window_holds_its_limit_and_no_more, what_was_sent_before_counts_in_its_day, a_waiter_comes_with_the_next_window, many_workers_share_a_window,
         released_jobs_leave_their_windows, the_snapshot_says_which_window_is_full;
     routes: a_route_limits_all_its_shards, other_routes_go_on, nothing_is_charged_when_a_route_stops,
         shards_of_a_route_take_turns, a_closed_connection_serves_a_line_that_waited, a_lower_lane_of_a_route_goes_first,

@@ -127,7 +127,7 @@ impl Game {
                 if rng.random_bool(0.3) {
                     let shard = bulk(SHARDS[rng.random_range(0..4)]).with_stream("x.example");
                     let hold = Some(Duration::from_millis(rng.random_range(0..900)));
-                    queue.signal(&shard, Signal { scope: Scope::Stream, knob: None, hold, why: "wait".into() }).await;
+                    queue.signal(&shard, Signal { hold, ..Signal::hold(Scope::Stream, SECOND, "wait") }).await;
                 }
                 if rng.random_bool(0.3) && !self.grants.is_empty() {
                     let (grant, _) = self.grants.swap_remove(rng.random_range(0..self.grants.len()));

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use tidings_queue::{
-    BudgetKind, CloseReason, HISTORY_TURNS, Knob, Lanes, Limit, Limits, More, Queue, QueueOptions, Scope, Settle,
+    BudgetKind, CloseReason, Cut, HISTORY_TURNS, Knob, Lanes, Limit, Limits, More, Queue, QueueOptions, Scope, Settle,
     Signal, Standing, StoppedBy, Turn,
 };
 use tokio::time::Instant;
@@ -21,16 +21,11 @@ const OPTIONS: QueueOptions = QueueOptions {
 };
 
 fn slow_down(knob: Knob) -> Signal {
-    Signal { scope: Scope::Destination, knob: Some(knob), hold: None, why: format!("421 4.7.28 too many {knob}") }
+    Signal::halve(Scope::Destination, knob, format!("421 4.7.28 too many {knob}"))
 }
 
 fn hold(seconds: u32) -> Signal {
-    Signal {
-        scope: Scope::Destination,
-        knob: None,
-        hold: Some(seconds * SECOND),
-        why: format!("421 4.7.0 [TSS04] wait {seconds}"),
-    }
+    Signal::hold(Scope::Destination, seconds * SECOND, format!("421 4.7.0 [TSS04] wait {seconds}"))
 }
 
 async fn filled(stage: &impl Stage) -> Queue {
@@ -160,6 +155,7 @@ pub async fn clean_work_raises_a_knob_to_its_ceiling(stage: &impl Stage) {
     let queue = filled(stage).await;
     queue.signal(&bulk("p"), slow_down(Knob::Rate)).await;
     queue.signal(&bulk("p"), slow_down(Knob::Connections)).await;
+    do_jobs(&queue, 1).await;
     for step in 1..=8 {
         stage.advance(30 * SECOND).await;
         do_jobs(&queue, 10).await;
@@ -186,10 +182,78 @@ pub async fn a_signal_restarts_the_clean_interval(stage: &impl Stage) {
     let few = filled(stage).await;
     few.signal(&bulk("p"), slow_down(Knob::Rate)).await;
     stage.advance(600 * SECOND).await;
-    do_jobs(&few, 4).await;
+    do_jobs(&few, 3).await;
+    stage.advance(61 * SECOND).await;
+    do_jobs(&few, 1).await;
     assert_eq!(status(&few, "p").await.rate.limit, 8.0, "four jobs prove nothing");
     do_jobs(&few, 1).await;
     assert_eq!(status(&few, "p").await.rate.limit, 9.0);
+}
+
+pub async fn idle_time_proves_nothing(stage: &impl Stage) {
+    let queue = filled(stage).await;
+    queue.signal(&bulk("p"), slow_down(Knob::Rate)).await;
+    stage.advance(600 * SECOND).await;
+    do_jobs(&queue, 10).await;
+    assert_eq!(status(&queue, "p").await.rate.limit, 8.0, "it has only begun to send");
+}
+
+/// What was in flight when the hold came ends in it, and the time of the hold itself is no clean interval.
+pub async fn a_hold_is_no_clean_interval(stage: &impl Stage) {
+    let queue = filled(stage).await;
+    let grant = granted(&queue, 12).await;
+    queue.signal(&bulk("p"), Signal { hold: Some(120 * SECOND), ..slow_down(Knob::Rate) }).await;
+    settle_all(&queue, &grant, &grant.jobs[..6], Settle::Done).await;
+    stage.advance(119 * SECOND).await;
+    settle_all(&queue, &grant, &grant.jobs[6..], Settle::Done).await;
+    queue.close(grant).await;
+    assert_eq!(status(&queue, "p").await.reduced[0].next_raise_in, 61 * SECOND);
+    stage.advance(2 * SECOND).await;
+    do_jobs(&queue, 10).await;
+    stage.advance(50 * SECOND).await;
+    do_jobs(&queue, 10).await;
+    assert_eq!(status(&queue, "p").await.rate.limit, 8.0, "less than a minute of sending");
+    stage.advance(11 * SECOND).await;
+    do_jobs(&queue, 1).await;
+    assert_eq!(status(&queue, "p").await.rate.limit, 9.0);
+    // A hold without a turn begins the interval anew, too.
+    stage.advance(59 * SECOND).await;
+    do_jobs(&queue, 10).await;
+    queue.signal(&bulk("p"), hold(30)).await;
+    stage.advance(31 * SECOND).await;
+    do_jobs(&queue, 10).await;
+    assert_eq!(status(&queue, "p").await.rate.limit, 9.0);
+}
+
+pub async fn a_signal_says_how_far(stage: &impl Stage) {
+    let queue = filled(stage).await;
+    let turned = |knob, cut| Signal { cut, ..slow_down(knob) };
+    let turn = queue.signal(&bulk("p"), turned(Knob::Rate, Cut::Part(4))).await;
+    assert_eq!(turn, Some(Turn { knob: Knob::Rate, from: 16.0, to: 4.0 }));
+    let turn = queue.signal(&bulk("p"), turned(Knob::Connections, Cut::AtMost(1))).await;
+    assert_eq!(turn, Some(Turn { knob: Knob::Connections, from: 16.0, to: 1.0 }));
+    stage.advance(3 * SECOND).await;
+    let turn = queue.signal(&bulk("p"), turned(Knob::Rate, Cut::AtMost(30))).await;
+    assert_eq!(turn, Some(Turn { knob: Knob::Rate, from: 4.0, to: 0.5 }), "thirty a minute");
+    stage.advance(3 * SECOND).await;
+    let turn = queue.signal(&bulk("p"), turned(Knob::Rate, Cut::AtMost(600))).await;
+    assert_eq!(turn, Some(Turn { knob: Knob::Rate, from: 0.5, to: 0.25 }), "it stands lower, and is halved");
+    assert_eq!(queue.signal(&bulk("p"), turned(Knob::Connections, Cut::Part(9))).await, None, "at its floor");
+}
+
+pub async fn a_signal_says_how_long(stage: &impl Stage) {
+    let queue = filled(stage).await;
+    queue.signal(&bulk("p"), Signal { stay: 3_600 * SECOND, ..slow_down(Knob::Rate) }).await;
+    for _ in 0..59 {
+        stage.advance(60 * SECOND).await;
+        do_jobs(&queue, 10).await;
+    }
+    assert_eq!(status(&queue, "p").await.rate.limit, 8.0);
+    stage.advance(60 * SECOND).await;
+    do_jobs(&queue, 1).await;
+    stage.advance(61 * SECOND).await;
+    do_jobs(&queue, 5).await;
+    assert_eq!(status(&queue, "p").await.rate.limit, 9.0);
 }
 
 pub async fn a_free_knob_is_free_again(stage: &impl Stage) {
@@ -198,7 +262,7 @@ pub async fn a_free_knob_is_free_again(stage: &impl Stage) {
     do_jobs(&queue, 100).await;
     queue.signal(&bulk("p"), slow_down(Knob::Rate)).await;
     assert!(status(&queue, "p").await.rate.limit > 0.0);
-    for _ in 0..9 {
+    for _ in 0..10 {
         stage.advance(61 * SECOND).await;
         do_jobs(&queue, 5).await;
     }
@@ -223,7 +287,7 @@ pub async fn the_snapshot_explains_a_slow_shard(stage: &impl Stage) {
     let [knob] = &seen.reduced[..] else { panic!("one knob") };
     assert_eq!((knob.knob, knob.ceiling, knob.floor, knob.now), (Knob::Rate, 16.0, 1.0 / 60.0, 8.0));
     assert_eq!(knob.why, "421 4.7.28 too many messages a second");
-    assert_eq!((knob.since, knob.next_raise_in), (10 * SECOND, 50 * SECOND));
+    assert_eq!((knob.since, knob.next_raise_in), (10 * SECOND, 650 * SECOND));
     let last = seen.last_signal.expect("a signal");
     assert_eq!((last.ago, last.count, &*last.why), (10 * SECOND, 2, "421 4.7.0 [TSS04] wait 600"));
 }
@@ -239,6 +303,7 @@ pub async fn a_new_ceiling_applies_to_a_turned_knob(stage: &impl Stage) {
 pub async fn turns_are_remembered(stage: &impl Stage) {
     let queue = filled(stage).await;
     queue.signal(&bulk("p"), slow_down(Knob::Rate)).await;
+    do_jobs(&queue, 1).await;
     stage.advance(61 * SECOND).await;
     do_jobs(&queue, 5).await;
     let seen = status(&queue, "p").await.history;
@@ -247,6 +312,7 @@ pub async fn turns_are_remembered(stage: &impl Stage) {
     assert_eq!(seen[1].why, "421 4.7.28 too many messages a second");
     assert_eq!(seen[0].why, "no signal for 60 s, and mail went out");
     for _ in 0..HISTORY_TURNS {
+        do_jobs(&queue, 1).await;
         stage.advance(61 * SECOND).await;
         do_jobs(&queue, 5).await;
         stage.advance(SECOND).await;

@@ -15,11 +15,11 @@ fn of(stream: &str) -> Shard {
 }
 
 fn hold(seconds: u32) -> Signal {
-    Signal { scope: Scope::Stream, knob: None, hold: Some(seconds * SECOND), why: "421 4.7.28 this domain".into() }
+    Signal::hold(Scope::Stream, seconds * SECOND, "421 4.7.28 this domain")
 }
 
 fn slow_down(knob: Knob) -> Signal {
-    Signal { scope: Scope::Stream, knob: Some(knob), hold: None, why: "421 4.7.28 this domain".into() }
+    Signal::halve(Scope::Stream, knob, "421 4.7.28 this domain")
 }
 
 /// Campaign 1 of the shop, 2 of the news, 3 of nobody.

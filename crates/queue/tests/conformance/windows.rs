@@ -36,6 +36,19 @@ pub async fn each_window_holds_its_limit_and_no_more(stage: &impl Stage) {
     assert_eq!(got, [10, 0, 10, 5, 7, 0, 0, 10], "by minute, hour, and the day");
 }
 
+pub async fn what_was_sent_before_counts_in_its_day(stage: &impl Stage) {
+    let queue = limited(stage, Limits { per_minute: 5, per_day: 20, ..Limits::UNLIMITED }).await;
+    assert_eq!(drain(&queue, 9).await.len(), 5);
+    for told in [17, 17, 3] {
+        queue.sent_today(&bulk("p"), told).await;
+    }
+    stage.advance(MINUTE).await;
+    assert_eq!(drain(&queue, 9).await.len(), 3, "the five of before are among the seventeen");
+    assert_eq!(stopped_by(&queue).await.map(|by| by.limit), window(Window::Day));
+    stage.advance(24 * 60 * MINUTE).await;
+    assert_eq!(drain(&queue, 9).await.len(), 5, "another day");
+}
+
 pub async fn a_waiter_comes_with_the_next_window(stage: &impl Stage) {
     let queue = limited(stage, Limits { per_minute: 3, ..Limits::UNLIMITED }).await;
     stage.advance(20 * SECOND).await;

@@ -91,8 +91,7 @@ async fn a_signal_counts_once() {
     let (_server, proxy, queue) = stage().await;
     queue.push(&bulk("p"), 1, &jobs(1, 0..3)).await;
     lose_reply_to(&proxy, "_signal\r\n");
-    let signal =
-        Signal { scope: Scope::Destination, knob: Some(Knob::Connections), hold: None, why: "421 too many".into() };
+    let signal = Signal::halve(Scope::Destination, Knob::Connections, "421 too many");
     queue.signal(&bulk("p"), signal).await;
     let seen = queue.snapshot().await;
     assert_eq!((proxy.sprung(), seen.shards[0].last_signal.as_ref().expect("one").count), (1, 1));

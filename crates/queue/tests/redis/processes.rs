@@ -41,8 +41,7 @@ async fn processes_share_limits_knobs_and_pauses() {
     let first = there.lease("there", Lanes::ALL, 1, TOO_LONG).await.expect("a grant");
     assert!(here.lease("here", Lanes::ALL, 1, TOO_LONG).await.is_some());
     assert!(there.lease("there", Lanes::ALL, 1, Duration::ZERO).await.is_none(), "two are open");
-    let signal =
-        Signal { scope: Scope::Destination, knob: Some(Knob::Connections), hold: None, why: "421 too many".into() };
+    let signal = Signal::halve(Scope::Destination, Knob::Connections, "421 too many");
     here.signal(&bulk("p"), signal).await;
     there.close(first).await;
     assert!(there.lease("there", Lanes::ALL, 1, Duration::ZERO).await.is_none(), "one is open, and one is allowed now");

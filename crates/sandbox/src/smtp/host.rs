@@ -1,5 +1,5 @@
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,10 +7,14 @@ use std::time::{Duration, Instant};
 use tokio_rustls::TlsAcceptor;
 
 use crate::habit::lot;
-use crate::{Habit, Provider, ProviderReport, Recorder, Strict};
+use crate::{Breach, Broken, Habit, Provider, ProviderReport, Recorder, Strict};
 
 /// One in so many connections is closed by a dropping provider before its greeting.
 const DROP_CONNECTION_ONE_IN: u64 = 7;
+/// Breaches of which the moment is kept; all are counted.
+const MAX_BREACHES: usize = 1_000;
+/// Over this the messages are counted that came close together.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// How strongly the habits show.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +64,10 @@ struct Memory {
     first_seen: HashMap<u64, Instant>,
     /// Recipients already dropped once, by their lot.
     dropped: HashSet<u64>,
+    /// When the messages of the last second came.
+    lately: VecDeque<Instant>,
+    most_in_a_second: usize,
+    breaches: Vec<Breach>,
 }
 
 /// Counts one open connection for as long as it lives.
@@ -78,6 +86,9 @@ impl Host {
             reckoned: Instant::now(),
             first_seen: HashMap::new(),
             dropped: HashSet::new(),
+            lately: VecDeque::new(),
+            most_in_a_second: 0,
+            breaches: Vec::new(),
         };
         Self {
             provider,
@@ -109,8 +120,24 @@ impl Host {
             Some(strict) => open > strict.connections,
             None => self.provider.habit == Habit::Throttles && open > self.manners.throttle_connections,
         };
-        self.counts.over_connections.fetch_add(u64::from(over), SeqCst);
+        self.note(&self.counts.over_connections, over, Broken::Connections)
+    }
+
+    /// Counts a limit that was broken, and when.
+    fn note(&self, counter: &AtomicU64, over: bool, what: Broken) -> bool {
+        if over {
+            counter.fetch_add(1, SeqCst);
+            let at = self.began.elapsed();
+            let breaches = &mut self.memory().breaches;
+            if breaches.len() < MAX_BREACHES {
+                breaches.push(Breach { provider: self.provider.name, at, what });
+            }
+        }
         over
+    }
+
+    pub fn breaches(&self) -> Vec<Breach> {
+        self.memory().breaches.clone()
     }
 
     /// The message that is announced comes too soon.
@@ -119,15 +146,13 @@ impl Host {
             return false;
         }
         let over = !self.memory().take_token(rate(self.provider, &self.manners));
-        self.counts.over_rate.fetch_add(u64::from(over), SeqCst);
-        over
+        self.note(&self.counts.over_rate, over, Broken::Rate)
     }
 
     /// A message more on a connection that has carried so many.
     pub fn is_over_messages(&self, carried: u32) -> bool {
         let over = self.manners.strict.is_some_and(|strict| carried >= strict.messages_per_connection);
-        self.counts.over_messages.fetch_add(u64::from(over), SeqCst);
-        over
+        self.note(&self.counts.over_messages, over, Broken::MessagesPerConnection)
     }
 
     /// Nothing is taken now, whoever asks.
@@ -177,6 +202,7 @@ impl Host {
             over_connections: c.over_connections.load(SeqCst),
             over_rate: c.over_rate.load(SeqCst),
             over_messages: c.over_messages.load(SeqCst),
+            most_in_a_second: self.memory().most_in_a_second,
             dropped: c.dropped.load(SeqCst),
             bad_lines: c.bad_lines.load(SeqCst),
             protocol_errors: c.protocol_errors.load(SeqCst),
@@ -209,7 +235,16 @@ impl Memory {
         self.reckoned = Instant::now();
         let taken = self.tokens >= 1.0;
         self.tokens -= f64::from(u8::from(taken));
+        self.count_lately();
         taken
+    }
+
+    fn count_lately(&mut self) {
+        while self.lately.front().is_some_and(|came| came.elapsed() >= SECOND) {
+            self.lately.pop_front();
+        }
+        self.lately.push_back(Instant::now());
+        self.most_in_a_second = self.most_in_a_second.max(self.lately.len());
     }
 }
 

@@ -55,9 +55,7 @@ async fn the_queues_page_names_the_limit_and_shows_the_receivers_words() {
     let page = browser.get("/queues").await.text();
     assert!(page.contains("1,500") && page.contains("No limit is reached"), "{page}");
     let why = "421 4.7.28 <too> many messages".to_owned();
-    queue
-        .signal(&shard, Signal { scope: Scope::Destination, knob: None, hold: Some(Duration::from_secs(600)), why })
-        .await;
+    queue.signal(&shard, Signal::hold(Scope::Destination, Duration::from_secs(600), why)).await;
     let page = browser.get("/queues").await.text();
     assert!(page.contains("Held") && page.contains("421 4.7.28 &#60;too&#62; many messages"), "{page}");
 }

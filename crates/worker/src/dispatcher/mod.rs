@@ -4,13 +4,16 @@
 //! repeated, idempotent work. The queue is told afterwards: losing it loses nothing.
 
 mod chores;
+mod fan_out;
 mod fitness;
 mod orders;
 mod pace;
 mod providers;
+mod pushing;
 mod routing;
 mod shards;
 mod strays;
+mod takeover;
 mod warmth;
 
 use std::collections::{HashMap, HashSet};
@@ -19,12 +22,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tidings_bounce::ProviderBook;
 use tidings_delivery::Resolver;
-use tidings_domain::{CampaignState, CampaignTransition, Shared, UnixMs};
+use tidings_domain::{Shared, UnixMs};
 use tidings_queue::Queue;
-use tidings_store::{ActiveCampaign, CampaignId, DeliveryId, FanOut, QueuedJob, Store, StoreError};
+use tidings_store::{ActiveCampaign, CampaignId, QueuedJob, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
-use crate::leadership::{Leadership, Standing};
+use crate::leadership::Leadership;
 use crate::{DispatcherMetrics, Looping, Step, now, run_until_stopped};
 use chores::Chores;
 use orders::Orders;
@@ -33,30 +36,8 @@ use providers::Providers;
 use routing::Routing;
 use shards::Shards;
 use strays::Strays;
+pub use takeover::QUEUE_FACT;
 
-/// Subscribers of one fan-out transaction. SQLite's one writer is not kept from others for longer than a tenth of a second or so.
-const FANOUT_CHUNK_ROWS: i64 = 25_000;
-const FANOUT_CHUNK_ROWS_EMBEDDED: i64 = 10_000;
-/// One campaign's fan-out goes on for so long before the others have their turn.
-const FANOUT_TURN: Duration = Duration::from_secs(1);
-/// Ledger rows that become jobs in one transaction.
-const QUEUE_CHUNK_ROWS: i64 = 10_000;
-/// Rows of a cancelled campaign ended in one transaction.
-const CANCEL_CHUNK_ROWS: i64 = 10_000;
-/// Rows of a campaign whose deadline has passed ended in one transaction.
-const DEADLINE_CHUNK_ROWS: i64 = 10_000;
-/// Cancelled campaigns whose rows are ended in one step.
-const CANCELLED_CAMPAIGNS: i64 = 20;
-/// Deferred rows taken in one transaction.
-const DUE_CHUNK_ROWS: i64 = 5_000;
-/// Test messages taken in one step.
-const TEST_CHUNK_ROWS: i64 = 100;
-/// Rows read in one page when the queue is filled again.
-const REFILL_PAGE_ROWS: i64 = 20_000;
-/// The installation's fact that names the queue which the ledger filled last.
-pub const QUEUE_FACT: &str = "queue_epoch";
-/// Its value during a refill: a kill in the middle makes the next leader fill again.
-const FILLING: &str = "filling";
 /// Rest between two looks when there is nothing to do: a pause reaches the queue within this.
 const IDLE_REST: Duration = Duration::from_millis(400);
 
@@ -153,182 +134,6 @@ impl Dispatcher {
         }
     }
 
-    /// Whether this process is the one to act. A new leader knows nothing of what the last one told the queue.
-    async fn leads(&mut self) -> anyhow::Result<bool> {
-        let Some(leadership) = &mut self.leadership else { return Ok(true) };
-        match leadership.check().await? {
-            Standing::StandsBy => Ok(false),
-            Standing::Leads => Ok(true),
-            Standing::TookOver => {
-                self.epoch = None;
-                self.takes_over = true;
-                Ok(true)
-            }
-        }
-    }
-
-    /// A queue that is not the one the ledger last filled has lost every job, limit and pause.
-    async fn tell_anew(&mut self) -> anyhow::Result<()> {
-        let epoch = self.queue.epoch();
-        if self.epoch == Some(epoch) {
-            return Ok(());
-        }
-        self.paused.clear();
-        self.shards.forget();
-        self.routing.forget();
-        self.strays.forget();
-        // Before the refill: a second loss in its middle is seen as one more change.
-        self.epoch = Some(epoch);
-        let known = self.store.replace_fact(QUEUE_FACT, FILLING.to_owned()).await?;
-        if known.as_deref() != Some(&epoch.to_string()) {
-            let jobs = self.refill().await?;
-            tracing::info!(jobs, "the queue was new or had been emptied; filled it from the ledger");
-        }
-        self.store.replace_fact(QUEUE_FACT, epoch.to_string()).await?;
-        Ok(())
-    }
-
-    /// What the last leader committed and may not have pushed.
-    async fn push_unpushed(&mut self) -> anyhow::Result<()> {
-        while let Some((batch, jobs)) = self.store.unpushed().await? {
-            self.route_and_push(jobs).await?;
-            self.store.forget_unpushed(batch).await?;
-        }
-        Ok(())
-    }
-
-    /// Fills an empty queue from the ledger: after a start, or when the queue was lost. Deferred rows need no job: they are taken when due.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub async fn refill(&mut self) -> anyhow::Result<u64> {
-        let campaigns = self.store.active_campaigns().await?;
-        self.tell_pauses(&campaigns).await;
-        let (mut after, mut total) = (DeliveryId(0), 0);
-        loop {
-            let page = self.store.open_jobs(after, REFILL_PAGE_ROWS).await?;
-            let Some(last) = page.last() else { return Ok(total) };
-            after = last.job.delivery;
-            let ready: Vec<QueuedJob> =
-                page.into_iter().filter(|open| open.due.is_none()).map(|open| open.job).collect();
-            total += ready.len() as u64;
-            self.push(ready).await?;
-        }
-    }
-
-    /// Returns whether there may be more to do at once.
-    async fn move_along(&mut self, campaign: &ActiveCampaign) -> anyhow::Result<bool> {
-        match campaign.state {
-            CampaignState::Queuing => self.fan_out(campaign).await,
-            CampaignState::Queued | CampaignState::Sending => {
-                // Rows in doubt that a person sends again are pending once more.
-                let queued = self.queue_pending(campaign).await?;
-                self.store.finish_if_drained(campaign.id, now()).await?;
-                Ok(queued)
-            }
-            _ => Ok(false),
-        }
-    }
-
-    /// What was not sent by the deadline ends. The queue forgets its jobs first: they would only use up what others may send.
-    async fn end_at_deadline(&mut self, campaign: &ActiveCampaign) -> anyhow::Result<bool> {
-        if campaign.deadline.is_none_or(|at| at > now()) {
-            return Ok(false);
-        }
-        if self.over.insert(campaign.id) {
-            self.queue.drop_campaign(campaign.id.0).await;
-            // It forgets a pause with the jobs.
-            self.paused.remove(&campaign.id);
-        }
-        Ok(self.store.end_at_deadline(campaign.id, DEADLINE_CHUNK_ROWS, now()).await? > 0)
-    }
-
-    /// Some chunks of ledger rows, and jobs: at once for those whose provider is known, for the others as soon as it is.
-    async fn fan_out(&mut self, campaign: &ActiveCampaign) -> anyhow::Result<bool> {
-        let began = Instant::now();
-        let mut written = self.write_chunk(campaign.id).await?;
-        while matches!(written, FanOut::Chunk { .. }) && began.elapsed() < FANOUT_TURN {
-            written = self.write_chunk(campaign.id).await?;
-        }
-        self.send_unsent().await?;
-        let queued = self.queue_pending(campaign).await?;
-        match written {
-            FanOut::Chunk { .. } => Ok(true),
-            FanOut::NotQueuing => Ok(false),
-            FanOut::Finished { .. } if queued => Ok(true),
-            FanOut::Finished { .. } => {
-                // All jobs exist. `LostRace` means that somebody cancelled meanwhile: nothing to do.
-                self.store.apply(campaign.id, CampaignTransition::FinishQueuing, now()).await?;
-                Ok(true)
-            }
-        }
-    }
-
-    /// The jobs of the chunk before travel to the queue while this one is written.
-    async fn write_chunk(&mut self, campaign: CampaignId) -> anyhow::Result<FanOut> {
-        let rows = if self.store.is_embedded() { FANOUT_CHUNK_ROWS_EMBEDDED } else { FANOUT_CHUNK_ROWS };
-        let store = self.store.clone();
-        let (written, sent) = tokio::join!(store.fan_out(campaign, rows, now()), self.send_unsent());
-        let (written, jobs) = written?;
-        self.unsent.extend(jobs);
-        sent?;
-        Ok(written)
-    }
-
-    /// What could not be sent stays for the next round.
-    async fn send_unsent(&mut self) -> anyhow::Result<()> {
-        let placed = self.routing.place(self.unsent.clone()).await?;
-        self.shards.push(&self.routing, &placed).await?;
-        self.options.metrics.queued(self.unsent.len());
-        let sent = std::mem::take(&mut self.unsent);
-        Ok(self.store.pushed(&sent).await?)
-    }
-
-    async fn queue_pending(&mut self, campaign: &ActiveCampaign) -> anyhow::Result<bool> {
-        self.providers.resolve_for(campaign.id).await?;
-        let jobs = self.store.queue_pending(campaign.id, QUEUE_CHUNK_ROWS, now()).await?;
-        let any = !jobs.is_empty();
-        self.push(jobs).await?;
-        Ok(any)
-    }
-
-    async fn queue_tests(&mut self) -> anyhow::Result<bool> {
-        self.providers.resolve_for_tests().await?;
-        let jobs = self.store.queue_tests(TEST_CHUNK_ROWS, now()).await?;
-        let any = !jobs.is_empty();
-        self.push(jobs).await?;
-        Ok(any)
-    }
-
-    async fn queue_due(&mut self) -> anyhow::Result<bool> {
-        let jobs = self.store.take_due(now(), DUE_CHUNK_ROWS).await?;
-        let any = !jobs.is_empty();
-        self.push(jobs).await?;
-        Ok(any)
-    }
-
-    async fn push(&mut self, jobs: Vec<QueuedJob>) -> anyhow::Result<()> {
-        self.options.metrics.queued(jobs.len());
-        let batch = jobs.clone();
-        self.route_and_push(jobs).await?;
-        self.store.pushed(&batch).await?;
-        Ok(())
-    }
-
-    async fn route_and_push(&mut self, jobs: Vec<QueuedJob>) -> anyhow::Result<()> {
-        let jobs = self.routing.place(jobs).await?;
-        self.shards.push(&self.routing, &jobs).await
-    }
-
-    /// Routes that fail, recover or have a new day: limits follow, and rows that can leave by another way do.
-    async fn tend_routes(&mut self, campaigns: &[ActiveCampaign]) -> anyhow::Result<bool> {
-        self.routing.look(campaigns).await.context("looking at the routes")?;
-        self.shards.refresh(&self.routing).await;
-        let moved = self.routing.move_on().await.context("moving deliveries to another route")?;
-        self.shards.push(&self.routing, &moved).await?;
-        Ok(!moved.is_empty())
-    }
-
     /// Tells the queue of pauses and of campaigns that have ended: O(1) each.
     async fn tell_pauses(&mut self, campaigns: &[ActiveCampaign]) {
         for campaign in campaigns {
@@ -355,15 +160,6 @@ impl Dispatcher {
         }
         self.watched = Some(Instant::now());
         Ok(())
-    }
-
-    async fn end_cancelled(&mut self) -> anyhow::Result<bool> {
-        let mut any = false;
-        for campaign in self.store.cancelled_with_rows(CANCELLED_CAMPAIGNS).await? {
-            self.queue.drop_campaign(campaign.0).await;
-            any |= self.store.cancel_rows(campaign, CANCEL_CHUNK_ROWS, now()).await? > 0;
-        }
-        Ok(any)
     }
 }
 

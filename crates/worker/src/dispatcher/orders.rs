@@ -57,12 +57,7 @@ impl Orders {
             }
             PaceCommand::HoldUntil(until) if until > now() => {
                 let why = format!("Held by {}: {}", order.by, order.why);
-                self.queue
-                    .signal(
-                        shard,
-                        Signal { scope: Scope::Destination, knob: None, hold: Some(until.since(now())), why },
-                    )
-                    .await;
+                self.queue.signal(shard, Signal::hold(Scope::Destination, until.since(now()), why)).await;
             }
             PaceCommand::HoldUntil(_) => {}
         }

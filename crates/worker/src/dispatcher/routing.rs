@@ -96,6 +96,11 @@ impl Routing {
         self.warmth.cap(self.route(id)?, provider)
     }
 
+    /// What the route has sent to this provider on the day of that cap.
+    pub fn warm_up_used(&self, id: RouteId, provider: &str) -> u32 {
+        u32::try_from(self.warmth.used(id, provider)).unwrap_or(u32::MAX)
+    }
+
     /// Reads how the routes stand, and notes whose rows have to move.
     ///
     /// # Errors
@@ -169,15 +174,16 @@ impl Routing {
             self.read().await?;
             self.look_at_all().await?;
         }
-        let jobs = self.choose_all(jobs).await?;
+        let jobs = self.choose_all(jobs, false).await?;
         self.warmth.begin(&jobs, &self.routes).await?;
         Ok(jobs)
     }
 
-    async fn choose_all(&mut self, mut jobs: Vec<QueuedJob>) -> anyhow::Result<Vec<QueuedJob>> {
+    /// `leaving`: their routes are to be others, if there are any.
+    async fn choose_all(&mut self, mut jobs: Vec<QueuedJob>, leaving: bool) -> anyhow::Result<Vec<QueuedJob>> {
         let mut given = Vec::new();
         for job in jobs.iter_mut().filter(|job| job.pool.is_some()) {
-            let chosen = self.choose(job);
+            let chosen = self.choose(job, leaving);
             if let Some(route) = chosen.filter(|_| chosen != job.route) {
                 job.route = Some(route);
                 given.push((job.delivery, route));
@@ -194,9 +200,9 @@ impl Routing {
         Ok(jobs)
     }
 
-    /// Its own route while that is fit; else the first choice among those that are fit and have room today.
-    fn choose(&mut self, job: &QueuedJob) -> Option<RouteId> {
-        if job.route.is_some_and(|id| self.fits(id, &job.provider)) {
+    /// Its own route while that is fit, unless it has to leave; else the first choice among those that are fit and have room today.
+    fn choose(&mut self, job: &QueuedJob, leaving: bool) -> Option<RouteId> {
+        if !leaving && job.route.is_some_and(|id| self.fits(id, &job.provider)) {
             return job.route;
         }
         let shares = self.pools.get(&job.pool?)?.clone();
@@ -207,7 +213,7 @@ impl Routing {
             let shares: Vec<PoolShare> = shares.iter().copied().filter(|share| wanted(RouteId(share.route))).collect();
             pick_route(job.delivery.0, &shares).map(RouteId)
         };
-        let fits = |id| self.fits(id, &job.provider);
+        let fits = |id| self.fits(id, &job.provider) && !(leaving && job.route == Some(id));
         let has_room = |id: RouteId| fits(id) && self.warmth.has_room(id, &job.provider);
         let chosen = pick(&has_room).or_else(|| pick(&fits)).or(job.route).or_else(|| pick(&|_| true));
         if let Some(id) = chosen.filter(|_| chosen != job.route) {
@@ -236,7 +242,7 @@ impl Routing {
         let reason = page.first().and_then(|job| self.reason(id, &job.provider));
         let leaving: Vec<QueuedJob> = page.into_iter().filter(|job| self.must_leave(id, job)).collect();
         let moved: Vec<QueuedJob> =
-            self.choose_all(leaving).await?.into_iter().filter(|job| job.route != Some(id)).collect();
+            self.choose_all(leaving, true).await?.into_iter().filter(|job| job.route != Some(id)).collect();
         if let Some(reason) = reason.filter(|_| !moved.is_empty()) {
             tracing::warn!(%campaign, route = id.0, rows = moved.len(), reason, "deliveries take another route");
             self.store.note_rerouted(campaign, &reason, now()).await?;

@@ -13,6 +13,10 @@ use super::routing::Routing;
 /// A relay's limits where its route names none.
 const RELAY_CONNECTIONS: u32 = 10;
 const RELAY_MESSAGES_PER_CONNECTION: u32 = 1_000;
+/// Messages that may go at once besides what falls into this part of a second: enough to use the rate up although a connection comes
+/// for its token some milliseconds late, and far less than the second's worth by which receivers count.
+const BURST_MESSAGES: f64 = 2.0;
+const BURST_SECONDS: f64 = 0.125;
 /// Campaigns whose sending domain is kept at one time; beyond it all are read again as needed.
 const KEPT_STREAMS: usize = 1_000;
 
@@ -118,9 +122,19 @@ impl Shards {
         };
         if self.told.get(&shard.name) != Some(&limits) {
             self.queue.set_limits(shard, limits).await;
+            self.tell_used(shard, limits, routing).await;
             if self.told.insert(Arc::clone(&shard.name), limits).is_none() {
                 self.met.push(Shard::new(shard.lane, Arc::clone(&shard.name)));
             }
+        }
+    }
+
+    /// A queue that begins anew knows nothing of what went out today under the day's cap.
+    async fn tell_used(&self, shard: &Shard, limits: Limits, routing: &Routing) {
+        if let Destination::Direct { provider, route: Some(route) } = Destination::of(&shard.name)
+            && limits.per_day > 0
+        {
+            self.queue.sent_today(shard, routing.warm_up_used(RouteId(route), provider)).await;
         }
     }
 
@@ -137,8 +151,7 @@ impl Shards {
         let limits = self.table.limits(provider);
         Limits {
             per_second: limits.per_second,
-            // One second's worth may go at once.
-            burst: limits.per_second.ceil().max(1.0) as u32,
+            burst: burst(limits.per_second),
             connections: limits.connections,
             messages_per_connection: limits.messages_per_connection,
             ..Limits::UNLIMITED
@@ -156,13 +169,19 @@ fn route_limits(route: &Route) -> Limits {
     let number = |n: i32| u32::try_from(n).unwrap_or(0);
     Limits {
         per_second: f64::from(route.max_per_second),
-        burst: number(route.max_per_second).div_ceil(10).max(1),
+        burst: burst(f64::from(route.max_per_second)),
         per_minute: number(route.max_per_minute),
         per_hour: number(route.max_per_hour),
         per_day: number(route.max_per_day),
         connections: number(route.max_connections),
         messages_per_connection: 0,
     }
+}
+
+/// Of a rate. One that is below two a second gets along with one.
+fn burst(per_second: f64) -> u32 {
+    let most = per_second.floor().max(1.0);
+    (BURST_MESSAGES + per_second * BURST_SECONDS).min(most) as u32
 }
 
 fn shard_of(job: &QueuedJob, routing: &Routing) -> Shard {
@@ -172,4 +191,16 @@ fn shard_of(job: &QueuedJob, routing: &Routing) -> Shard {
         (_, route) => Destination::Direct { provider: &job.provider, route: route.map(|id| id.0) },
     };
     Shard::new(u8::try_from(job.lane.code()).unwrap_or(0), destination.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever a connection was late by, a receiver that counts by the second sees no two seconds' worth in one.
+    #[test]
+    fn a_burst_is_a_small_part_of_a_second() {
+        let bursts = [0.0, 0.5, 1.9, 2.0, 4.0, 14.0, 100.0, 323.0].map(|rate| (rate, burst(rate)));
+        assert_eq!(bursts, [(0.0, 1), (0.5, 1), (1.9, 1), (2.0, 2), (4.0, 2), (14.0, 3), (100.0, 14), (323.0, 42)]);
+    }
 }

@@ -101,6 +101,11 @@ impl Warmth {
         cap_on(route, day)
     }
 
+    /// What went to the provider on the day of its plan, as the ledger knows.
+    pub fn used(&self, route: RouteId, provider: &str) -> u64 {
+        self.days.get(&(route, provider.into())).map_or(0, |day| day.used)
+    }
+
     pub fn has_room(&self, id: RouteId, provider: &str) -> bool {
         self.room.get(&(id, provider.into())).is_none_or(|room| *room > 0)
     }

@@ -187,7 +187,7 @@ fn cut(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidings_domain::PaceKey;
+    use tidings_domain::{Cut, PaceKey};
     use tidings_store::ReportId;
 
     fn stored(rcpt_to: &str, mail: String) -> UnreadReport {
@@ -279,6 +279,8 @@ mod tests {
                 class,
                 consequence,
                 knob: None,
+                cut: Cut::default(),
+                stay: std::time::Duration::ZERO,
                 hold: None,
                 key: PaceKey::Route,
                 pause_campaign: false,

@@ -45,6 +45,9 @@ use recorder::Recorder;
 /// How long one call waits for a lease before it looks whether it should stop.
 const LEASE_WAIT: Duration = Duration::from_secs(2);
 
+/// Jobs taken with a connection that is still to be opened, which takes a while: the more were charged, the more may have to go back.
+const JOBS_TO_OPEN_WITH: usize = 5;
+
 /// At the end, for the last counts of TLS sessions.
 const LAST_COUNTS_WAIT: Duration = Duration::from_secs(2);
 
@@ -149,7 +152,8 @@ impl Sender {
             let Some(slot) = free_slot(&slots, &stop).await else { break };
             let options = &self.context.options;
             self.context.queue.bar_routes(&self.context.watch.barred());
-            let lease = self.context.queue.lease(&options.worker_id, options.lanes, options.jobs_a_claim, LEASE_WAIT);
+            let jobs = options.jobs_a_claim.min(JOBS_TO_OPEN_WITH);
+            let lease = self.context.queue.lease(&options.worker_id, options.lanes, jobs, LEASE_WAIT);
             let Some(grant) = lease.await else { continue };
             let (context, stop) = (Arc::clone(&self.context), stop.clone());
             lines.spawn(async move {

@@ -2,7 +2,7 @@
 
 use tidings_bounce::link_in;
 use tidings_domain::{Destination, PaceAct, PaceKey, Verdict, provider_label};
-use tidings_queue::{Knob, Scope, Shard, Signal, Turn};
+use tidings_queue::{Cut, Knob, Scope, Shard, Signal, Turn};
 use tidings_store::{NewPaceEvent, PaceOf, RouteId, Work};
 
 use super::context::SenderContext;
@@ -20,14 +20,21 @@ pub(super) async fn obey(context: &SenderContext, shard: &Shard, work: &Work, ve
     let scope = if stream.is_empty() { Scope::Destination } else { Scope::Stream };
     let shard = &shard.clone().with_stream(stream);
     for shard in shards(context, shard, verdict.key).await {
-        let signal = Signal { scope, knob: verdict.knob.map(knob), hold: verdict.hold, why: why.to_owned() };
+        let signal = Signal {
+            scope,
+            knob: verdict.knob.map(knob),
+            cut: cut(verdict.cut),
+            stay: verdict.stay,
+            hold: verdict.hold,
+            why: why.to_owned(),
+        };
         turned = turned.or(context.queue.signal(&shard, signal).await);
     }
     // A knob that was turned just before, and no hold: nothing happened.
     if turned.is_none() && verdict.hold.is_none() {
         return;
     }
-    let event = event(shard, work, verdict, turned, why);
+    let event = event(context, shard, work, verdict, turned, why);
     if let Err(error) = context.store.note_pace(event, now()).await {
         tracing::error!(%error, provider = &*work.provider, "what slowed a provider could not be written down");
     }
@@ -64,10 +71,18 @@ pub(crate) fn pace_of(name: &str) -> (&str, Option<RouteId>) {
     (Destination::owner_of(name), Destination::of(name).route().map(RouteId))
 }
 
-fn event(shard: &Shard, work: &Work, verdict: &Verdict, turned: Option<Turn>, why: &str) -> NewPaceEvent {
+fn event(
+    context: &SenderContext,
+    shard: &Shard,
+    work: &Work,
+    verdict: &Verdict,
+    turned: Option<Turn>,
+    why: &str,
+) -> NewPaceEvent {
     let (provider, route) = pace_of(&shard.name);
     let route = if verdict.key == PaceKey::Provider { None } else { route.or(work.route) };
     let blocks = verdict.class.is_block() && verdict.hold.is_some();
+    let route_name = route.and_then(|id| context.watch.route(id)).map(|route| route.name);
     NewPaceEvent {
         of: PaceOf { provider: provider.to_owned(), route, stream: shard.stream.to_string() },
         act: PaceAct::Down,
@@ -77,18 +92,26 @@ fn event(shard: &Shard, work: &Work, verdict: &Verdict, turned: Option<Turn>, wh
         rule: verdict.rule.clone(),
         why: why.to_owned(),
         by: BY.to_owned(),
-        attention: if blocks { attention(provider, why) } else { String::new() },
+        attention: if blocks { attention(provider, route_name.as_deref(), why) } else { String::new() },
     }
 }
 
 /// Without times, so that the same block asks in the same words.
-fn attention(provider: &str, why: &str) -> String {
+fn attention(provider: &str, route: Option<&str>, why: &str) -> String {
+    let by = route.map_or_else(String::new, |name| format!(" by the route “{name}”"));
     let said: String = why.chars().filter(|c| !c.is_control()).take(TOLD_CHARS).collect();
     let link = link_in(why).map_or_else(String::new, |link| format!(" What it asks for: {link}"));
     format!(
-        "{} blocks our mail for now; what is left for it waits, and nobody is marked. It said: {said}{link}",
+        "{} blocks our mail{by} for now; what is left for it there waits, and nobody is marked. It said: {said}{link}",
         provider_label(provider)
     )
+}
+
+const fn cut(cut: tidings_domain::Cut) -> Cut {
+    match cut {
+        tidings_domain::Cut::Part(part) => Cut::Part(part),
+        tidings_domain::Cut::AtMost(most) => Cut::AtMost(most),
+    }
 }
 
 const fn knob(knob: tidings_domain::Knob) -> Knob {
@@ -113,8 +136,13 @@ mod tests {
 
     #[test]
     fn the_words_for_a_block_hold_the_way_out() {
-        let words = attention("google", "550 5.7.1 blocked\r\nsee https://sender.example/delist");
-        assert!(words.starts_with("Gmail and Google Workspace blocks our mail for now"), "{words}");
+        let said = "550 5.7.1 blocked\r\nsee https://sender.example/delist";
+        let words = attention("google", Some("Amsterdam"), said);
+        assert!(
+            words.starts_with("Gmail and Google Workspace blocks our mail by the route “Amsterdam” for now"),
+            "{words}"
+        );
+        assert!(attention("google", None, said).starts_with("Gmail and Google Workspace blocks our mail for now"));
         assert!(words.ends_with("What it asks for: https://sender.example/delist"), "{words}");
         assert!(!words.contains('\r'));
     }

@@ -109,14 +109,14 @@ function Q.hold(budget, duration, why)
 end
 
 -- Gives the turn of the knob, if there was one.
-function Q.signal(budget, knob, duration, why)
+function Q.signal(budget, knob, duration, why, cut)
   Q.set(budget, 'signal:why', why)
   Q.set(budget, 'signal:at', Q.now)
   Q.add(budget, 'signal:count', 1)
   if duration ~= '' then
     Q.hold(budget, tonumber(duration), why)
   end
-  return knob ~= '' and Q.turn_down(budget, knob, why) or {}
+  return knob ~= '' and Q.turn_down(budget, knob, why, cut) or {}
 end
 
 -- Lifts the hold and lets every knob return to its ceiling at once.

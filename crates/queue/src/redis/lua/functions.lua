@@ -86,12 +86,13 @@ register('close', false, function(a)
   Q.close(a[1])
 end)
 
--- name, stream or nothing, knob, duration, why.
+-- name, stream or nothing, knob, duration, why, then how far the knob is turned, and how long it stays there.
 register('signal', true, function(a)
+  local cut = { how = a[6], count = tonumber(a[7]), stay = tonumber(a[8]) }
   if a[2] == '' then
-    return Q.signal(Q.budget(a[1]), a[3], a[4], a[5]), true
+    return Q.signal(Q.budget(a[1]), a[3], a[4], a[5], cut), true
   end
-  return Q.signal_stream(unpack(a)), true
+  return Q.signal_stream(a[1], a[2], a[3], a[4], a[5], cut), true
 end)
 
 -- name, stream or nothing, why.
@@ -103,6 +104,11 @@ end)
 -- name, then the limits.
 register('set_limits', false, function(a)
   Q.set_limits(table.remove(a, 1), a)
+end)
+
+-- name, messages.
+register('sent_today', false, function(a)
+  Q.sent_today(Q.budget(a[1]), tonumber(a[2]))
 end)
 
 -- route, then the limits.

@@ -38,8 +38,23 @@ function Q.whole(budget, knob)
   return limit == 0 and Q.NO_LIMIT or limit
 end
 
+-- Where a signal turns a knob that stands at `from`: `cut.how` is 'part', to one so-manieth, or 'most', to so much (messages a
+-- minute, connections, messages for each connection), and to half where it stands there already.
+function Q.cut(knob, from, cut)
+  local to
+  if cut.how == 'part' then
+    to = from / math.max(2, cut.count)
+  else
+    to = knob == 'r' and cut.count / 60 or cut.count
+  end
+  if to >= from then
+    to = from / 2
+  end
+  return math.max(to, Q.FLOORS[knob])
+end
+
 -- A knob without a ceiling starts from what was measured.
-function Q.start_knob(budget, knob)
+function Q.start_knob(budget, knob, cut)
   local ceiling = Q.set_ceiling_of(budget, knob)
   if ceiling <= 0 then
     if knob == 'r' then
@@ -50,7 +65,7 @@ function Q.start_knob(budget, knob)
       ceiling = Q.UNLIMITED_MESSAGES
     end
   end
-  local value = math.max(ceiling / 2, Q.FLOORS[knob])
+  local value = Q.cut(knob, ceiling, cut)
   ceiling = math.max(ceiling, value)
   Q.set(budget, 'k' .. knob, value)
   Q.set(budget, 'k' .. knob .. ':ceiling', ceiling)
@@ -58,17 +73,18 @@ function Q.start_knob(budget, knob)
   return ceiling, value
 end
 
--- Halves it, unless the last turn has had no time to show. Gives the turn, if there was one: knob, from, to.
-function Q.turn_down(budget, knob, why)
+-- Turns it down, unless the last turn has had no time to show. Gives the turn, if there was one: knob, from, to.
+function Q.turn_down(budget, knob, why, cut)
   local k = 'k' .. knob
   local old = Q.rate(budget)
   local from, to = Q.turned(budget, knob), nil
-  Q.set(budget, k .. ':moved', Q.now)
+  Q.set(budget, k .. ':rests', math.max(Q.num(budget, k .. ':rests'), Q.now + cut.stay))
+  Q.set(budget, k .. ':clean', nil)
   Q.set(budget, k .. ':done', 0)
   if not from then
-    from, to = Q.start_knob(budget, knob)
+    from, to = Q.start_knob(budget, knob, cut)
   elseif Q.now - Q.num(budget, k .. ':turned') >= Q.options.reaction then
-    to = math.max(from / 2, Q.FLOORS[knob])
+    to = Q.cut(knob, from, cut)
     Q.set(budget, k, to)
   else
     return nil
@@ -98,10 +114,21 @@ end
 function Q.free_if_back(budget, knob)
   local k = 'k' .. knob
   if Q.turned(budget, knob) >= Q.num(budget, k .. ':ceiling') then
-    for _, part in ipairs({ '', ':ceiling', ':since', ':turned', ':moved', ':done', ':why' }) do
+    for _, part in ipairs({ '', ':ceiling', ':since', ':turned', ':rests', ':clean', ':done', ':why' }) do
       Q.set(budget, k .. part, nil)
     end
   end
+end
+
+-- No clean interval begins before: no job done in a hold, or before it, proves anything.
+function Q.not_before(budget, knob)
+  return math.max(Q.num(budget, 'k' .. knob .. ':rests'), Q.num(budget, 'hold'))
+end
+
+-- When the clean interval of a knob began: with the first job done since the last signal, or the last raise. Nothing when it has not.
+function Q.clean_from(budget, knob)
+  local clean = tonumber(budget.fields['k' .. knob .. ':clean'] or '')
+  return clean and clean >= Q.not_before(budget, knob) and clean or nil
 end
 
 -- Counts a job done. True when a knob rose, so that more may be allowed than before.
@@ -109,16 +136,21 @@ function Q.count_done(budget)
   local old, rose = Q.rate(budget), false
   for _, knob in ipairs(Q.KNOBS) do
     local k, value = 'k' .. knob, Q.turned(budget, knob)
-    if value then
+    if value and Q.now >= Q.not_before(budget, knob) then
+      local from = Q.clean_from(budget, knob)
+      if not from then
+        from = Q.now
+        Q.set(budget, k .. ':clean', Q.now)
+        Q.set(budget, k .. ':done', 0)
+      end
       Q.add(budget, k .. ':done', 1)
-      local clean = Q.now - Q.num(budget, k .. ':moved') >= Q.options.recovery
-      if clean and Q.num(budget, k .. ':done') >= Q.options.recovery_jobs then
+      if Q.now - from >= Q.options.recovery and Q.num(budget, k .. ':done') >= Q.options.recovery_jobs then
         local ceiling = Q.num(budget, k .. ':ceiling')
         local raised = math.min(ceiling, value + ceiling * Q.RAISE_PART)
         Q.set(budget, k, raised)
         local clean = string.format('no signal for %d s, and mail went out', Q.options.recovery / 1e6)
         Q.remember_turn(budget, knob, value, raised, clean)
-        Q.set(budget, k .. ':moved', Q.now)
+        Q.set(budget, k .. ':clean', Q.now)
         Q.set(budget, k .. ':done', 0)
         Q.free_if_back(budget, knob)
         rose = true

@@ -72,6 +72,24 @@ function Q.must_close(lane, name, lanes, carried, own_idle)
   return nil
 end
 
+-- When an open connection that found no token is to ask again. Not all come for the next one: each is told the token after that of
+-- whoever was told before, until all that are open have been told. Nothing is kept for it; the first lane need not queue.
+function Q.turn_at(lane, name, room_at)
+  local budget, interval = Q.budget(name), 0
+  for _, of in ipairs(Q.budgets(name)) do
+    local per_second = Q.rate(of)
+    if per_second > 0 then
+      interval = math.max(interval, 1e6 / per_second)
+    end
+  end
+  local turn = math.max(room_at, Q.num(budget, 'told') + interval)
+  if lane == Q.TRANSACTIONAL or turn >= room_at + interval * Q.num(budget, 'open') then
+    turn = room_at
+  end
+  Q.set(budget, 'told', turn)
+  return turn
+end
+
 function Q.more(fence, max, own_idle)
   Q.do_chores()
   Q.ring_alarms()
@@ -93,7 +111,7 @@ function Q.more(fence, max, own_idle)
   local room, room_at = Q.line_room(lane, name)
   room = math.min(room, Q.left(Q.message_limit(name), carried))
   if room == 0 then
-    return { 'wait', Q.text(room_at - Q.now) }
+    return { 'wait', Q.text(Q.turn_at(lane, name, room_at) - Q.now) }
   end
   local jobs = Q.take(id, math.min(max, room))
   if #jobs == 0 then

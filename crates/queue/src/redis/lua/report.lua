@@ -93,7 +93,8 @@ function Q.knob_rows(budget)
   for _, knob in ipairs(Q.KNOBS) do
     local k, value = 'k' .. knob, Q.turned(budget, knob)
     if value then
-      local next_raise = Q.options.recovery - (Q.now - Q.num(budget, k .. ':moved'))
+      local from = Q.clean_from(budget, knob) or math.max(Q.now, Q.not_before(budget, knob))
+      local next_raise = Q.options.recovery + from - Q.now
       rows[#rows + 1] = { knob, Q.num(budget, k .. ':ceiling'), Q.FLOORS[knob], value, budget.fields[k .. ':why'] or '',
         Q.now - Q.num(budget, k .. ':since'), math.max(0, next_raise) }
     end

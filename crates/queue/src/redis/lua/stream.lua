@@ -103,15 +103,15 @@ function Q.stopped_by_stream(lane, name)
 end
 
 -- A stream has a rate and holds, but no connections of its own: the other knobs are the destination's.
-function Q.signal_stream(name, stream, knob, duration, why)
+function Q.signal_stream(name, stream, knob, duration, why, cut)
   local budget = Q.budget(Q.stream_name(name, stream))
   redis.call('SADD', Q.base .. ':st:' .. name, stream)
   local is_rate = knob == 'r'
-  local turn = Q.signal(budget, is_rate and knob or '', duration, why)
+  local turn = Q.signal(budget, is_rate and knob or '', duration, why, cut)
   if is_rate or knob == '' then
     return turn
   end
-  return Q.signal(Q.budget(name), knob, '', why)
+  return Q.signal(Q.budget(name), knob, '', why, cut)
 end
 
 -- An operator's word: lifts the hold of a destination, or of one of its streams, and lets its knobs return.

@@ -33,6 +33,15 @@ function Q.charge_windows(budget, count)
   Q.set(budget, 'n', Q.minute())
 end
 
+-- The present day has seen so many at the least.
+function Q.sent_today(budget, count)
+  for _, window in ipairs(Q.WINDOWS) do
+    local used = Q.used_in(budget, window[1])
+    Q.set(budget, 'n' .. window[1], window[2] == 'day' and math.max(used, count) or used)
+  end
+  Q.set(budget, 'n', Q.minute())
+end
+
 -- For messages charged in these minutes: the windows that are over have lost them already.
 function Q.give_back_windows(budget, charged)
   local now = Q.minute()

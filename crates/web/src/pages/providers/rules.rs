@@ -66,6 +66,14 @@ fn follows(rule: &ReplyRule) -> String {
             Knob::parse(knob).map_or_else(|_| "no knob turned".to_owned(), |knob| knob_label(knob).to_lowercase()),
         );
     }
+    match (rule.divide_by, rule.turn_to) {
+        (_, Some(most)) => said.push(format!("turned down to {most}")),
+        (Some(by), None) => said.push(format!("divided by {by}")),
+        (None, None) => {}
+    }
+    if let Some(minutes) = rule.stay_minutes {
+        said.push(format!("for {} at the least", rate::about(std::time::Duration::from_secs(60 * minutes))));
+    }
     if let Some(key) = rule.key.as_deref().and_then(|key| PaceKey::parse(key).ok()) {
         said.push(key_words(key).to_owned());
     }

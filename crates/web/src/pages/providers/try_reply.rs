@@ -1,7 +1,9 @@
 //! "Try it on this reply": which rule would fire, and what would follow.
 
+use std::fmt::Write as _;
+
 use tidings_bounce::ProviderBook;
-use tidings_domain::{Consequence, Knob, PaceKey, Phase, Reply, ReplyClass, Verdict};
+use tidings_domain::{Consequence, Cut, Knob, PaceKey, Phase, Reply, ReplyClass, Verdict};
 
 use crate::bounce_words::class_words;
 use crate::pages::campaigns::rate;
@@ -32,11 +34,25 @@ pub(super) fn try_reply(book: &ProviderBook, provider: &str, text: &str) -> Opti
     Some(told(&book.rules.classify(Phase::Rcpt, &reply, provider)))
 }
 
+/// How far a knob goes down.
+fn cut_words(cut: Cut, knob: Knob) -> String {
+    match (cut, knob) {
+        (Cut::Part(2), _) => "halved".to_owned(),
+        (Cut::Part(part), _) => format!("divided by {part}"),
+        (Cut::AtMost(most), Knob::Rate) => format!("turned down to {most} a minute"),
+        (Cut::AtMost(most), _) => format!("turned down to {most}"),
+    }
+}
+
 fn told(verdict: &Verdict) -> Tried {
     let words = class_words(verdict.class);
     let mut follows = vec![consequence(verdict.consequence).to_owned()];
     if let Some(knob) = verdict.knob {
-        follows.push(format!("{} halved {}.", knob_words(knob), key_words(verdict.key)));
+        let mut turned = format!("{} {} {}.", knob_words(knob), cut_words(verdict.cut, knob), key_words(verdict.key));
+        if !verdict.stay.is_zero() {
+            let _ = write!(turned, " It stays there for {} at the least.", rate::about(verdict.stay));
+        }
+        follows.push(turned);
     }
     if let Some(hold) = verdict.hold {
         follows.push(format!("Nothing new goes there for {} {}.", rate::about(hold), key_words(verdict.key)));

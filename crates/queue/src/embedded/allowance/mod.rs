@@ -1,18 +1,18 @@
+mod pace;
+mod status;
+
 use std::sync::Arc;
 
 use super::bucket::{Bucket, Rate};
-use super::clock::{Nanos, between, nanos};
+use super::clock::Nanos;
 use super::history::History;
-use super::knob::{Measured, Turned};
+use super::knob::Turned;
 use super::meter::Meter;
 use super::window::{Calendar, Minute, Windows};
-use crate::{
-    Gauge, HoldStatus, Knob, Limit, Limits, PastTurn, QueueOptions, ReducedKnob, Signal, SignalStatus, Turn,
-    WindowStatus,
-};
+use crate::{Knob, Limit, Limits};
 
 /// The lane for which a part of each budget is kept.
-const TRANSACTIONAL: u8 = 0;
+pub const TRANSACTIONAL: u8 = 0;
 
 /// What a destination or a route allows, and what is in use of it.
 #[derive(Debug)]
@@ -120,11 +120,20 @@ impl Allowance {
         self.meter.add(now, f64::from(messages));
     }
 
+    pub fn sent_today(&mut self, messages: u32, now: Nanos) {
+        self.windows.at_least_today(now, messages);
+    }
+
     /// Undoes the charge of messages claimed in these minutes.
     pub fn refund(&mut self, now: Nanos, charged: &[Minute]) {
         self.bucket.give_back(self.rate(), charged.len() as u32);
         charged.iter().for_each(|minute| self.windows.give_back(now, *minute));
         self.meter.add(now, -(charged.len() as f64));
+    }
+
+    /// Between two tokens; 0 where there is no rate.
+    pub fn interval(&self) -> Nanos {
+        self.rate().interval_or_none()
     }
 
     fn rate(&self) -> Rate {
@@ -157,80 +166,12 @@ impl Allowance {
         self.turned.iter().find(|t| t.knob == knob).map(|t| t.now)
     }
 
-    pub fn signal(&mut self, signal: &Signal, now: Nanos, options: &QueueOptions) -> Option<Turn> {
-        let why: Arc<str> = signal.why.as_str().into();
-        let count = self.last_signal.as_ref().map_or(0, |s| s.count);
-        self.last_signal = Some(Box::new(LastSignal { why: Arc::clone(&why), at: now, count: count + 1 }));
-        if let Some(duration) = signal.hold {
-            self.hold_for(nanos(duration), Arc::clone(&why), now);
-        }
-        signal.knob.and_then(|knob| self.turn_down(knob, why, now, options))
-    }
-
-    fn hold_for(&mut self, duration: Nanos, why: Arc<str>, now: Nanos) {
-        let until = now.saturating_add(duration);
-        let standing = self.hold.take().filter(|h| h.until > now);
-        self.hold = Some(match standing {
-            Some(hold) if hold.until >= until => hold,
-            Some(hold) => Box::new(Hold { why, until, since: hold.since }),
-            None => Box::new(Hold { why, until, since: now }),
-        });
-    }
-
-    fn turn_down(&mut self, knob: Knob, why: Arc<str>, now: Nanos, options: &QueueOptions) -> Option<Turn> {
-        let measured = Measured { per_second: self.meter.per_second(now), connections: self.connections };
-        let old = self.rate();
-        let turn = match self.turned.iter_mut().find(|t| t.knob == knob) {
-            Some(turned) => turned.turn_down(&why, now, options)?,
-            None => {
-                let (turned, turn) = Turned::start(knob, self.limits, measured, Arc::clone(&why), now);
-                self.turned.push(turned);
-                turn
-            }
-        };
-        if turn.to >= turn.from {
-            return None;
-        }
-        self.history.add(turn, why, now);
-        self.bucket.rescale(now, old, self.rate());
-        Some(turn)
-    }
-
-    /// Counts a job done. True when a knob rose, so that more may be allowed than before.
-    pub fn done(&mut self, now: Nanos, options: &QueueOptions) -> bool {
-        if self.turned.is_empty() {
-            return false;
-        }
-        let old = self.rate();
-        let turns: Vec<Turn> = self.turned.iter_mut().filter_map(|t| t.done(now, options)).collect();
-        if turns.is_empty() {
-            return false;
-        }
-        for turn in &turns {
-            let clean = options.recovery_interval.as_secs();
-            self.history.add(*turn, format!("no signal for {clean} s, and mail went out").into(), now);
-        }
-        self.turned.retain(|t| !t.is_back());
-        self.bucket.rescale(now, old, self.rate());
-        true
-    }
-
     pub fn set_limits(&mut self, limits: Limits, now: Nanos) {
         let old = self.rate();
         self.limits = limits;
         self.own_limits = true;
         self.turned.iter_mut().for_each(|t| t.set_ceiling(limits));
         self.turned.retain(|t| !t.is_back());
-        self.bucket.rescale(now, old, self.rate());
-    }
-
-    /// Lifts the hold and lets every knob return to its ceiling at once.
-    pub fn release(&mut self, why: &str, now: Nanos) {
-        self.hold = None;
-        let old = self.rate();
-        for turned in self.turned.drain(..) {
-            self.history.add(turned.to_ceiling(), why.into(), now);
-        }
         self.bucket.rescale(now, old, self.rate());
     }
 
@@ -246,46 +187,6 @@ impl Allowance {
     /// It is slower than its limits.
     pub fn is_slowed(&self, now: Nanos) -> bool {
         self.held_until(now).is_some() || !self.turned.is_empty()
-    }
-
-    pub fn connection_gauge(&self) -> Gauge<u32> {
-        Gauge { now: self.connections, limit: zero_if_none(self.connection_limit()) }
-    }
-
-    pub fn rate_gauge(&self, now: Nanos) -> Gauge<f64> {
-        Gauge { now: self.meter.per_second(now), limit: self.rate().per_second }
-    }
-
-    pub fn messages_per_connection(&self) -> u32 {
-        zero_if_none(self.message_limit())
-    }
-
-    pub fn window_statuses(&self, now: Nanos) -> Vec<WindowStatus> {
-        self.windows.statuses(now, &self.limits)
-    }
-
-    pub fn hold_status(&self, now: Nanos) -> Option<HoldStatus> {
-        self.hold.as_ref().filter(|h| h.until > now).map(|h| HoldStatus {
-            why: h.why.to_string(),
-            since: between(h.since, now),
-            remaining: between(now, h.until),
-        })
-    }
-
-    pub fn signal_status(&self, now: Nanos) -> Option<SignalStatus> {
-        self.last_signal.as_ref().map(|s| SignalStatus {
-            why: s.why.to_string(),
-            ago: between(s.at, now),
-            count: s.count,
-        })
-    }
-
-    pub fn reduced_knobs(&self, now: Nanos, options: &QueueOptions) -> Vec<ReducedKnob> {
-        self.turned.iter().map(|t| t.status(now, options)).collect()
-    }
-
-    pub fn past_turns(&self, now: Nanos) -> Vec<PastTurn> {
-        self.history.seen(now)
     }
 }
 
@@ -308,8 +209,4 @@ fn whole(turned: Option<f64>, limit: u32) -> u32 {
         (None, 0) => u32::MAX,
         (None, limit) => limit,
     }
-}
-
-const fn zero_if_none(limit: u32) -> u32 {
-    if limit == u32::MAX { 0 } else { limit }
 }

@@ -1,13 +1,14 @@
 //! One connection slot: works off the jobs of a grant, one message after the other, over as few connections as it can.
 
+mod transaction;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tidings_delivery::{Connection, Envelope, Offer};
 use tidings_domain::{Attempt, DeliveryKind, Destination, Outcome, PaceKey, Peer, Phase, Problem, RouteKind};
-use tidings_queue::{Grant, Job, LeaseState, More, Scope, Settle, Signal};
-use tidings_store::{DeliveryId, Intent, IntentAnswer, OutcomeRecord, RouteId, Work};
+use tidings_queue::{Grant, Job, LeaseState, More, Settle};
+use tidings_store::{DeliveryId, IntentAnswer, OutcomeRecord, RouteId, Work};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -15,23 +16,16 @@ use super::ahead::Ahead;
 use super::context::SenderContext;
 use super::judge::{Bench, Judgement, judge};
 use super::pace;
-use super::targets::Spot;
 use crate::now;
 use crate::routes::{fault_of, words_of};
+use transaction::Open;
 
-/// After a failure to connect the whole destination rests, so that its other jobs do not fail one by one.
-const REST_AFTER_FAILED_CONNECT: Duration = Duration::from_secs(30);
+/// A message goes out within so long of the claim that it was charged by, or goes back and is charged again: tokens saved up in a slow
+/// moment would meet the receiver all at once. Less than the second by which receivers count.
+const CHARGE_HOLDS: Duration = Duration::from_millis(250);
 
 /// Who paused a campaign, when the program did.
 const PAUSED_BY: &str = "Tidings";
-
-/// An open connection and where it leads.
-struct Open {
-    connection: Connection,
-    spot: Spot,
-    /// It has carried a message before: if it dies at the next one's first command, the peer only tired of waiting.
-    used: bool,
-}
 
 struct Line<'a> {
     context: &'a Arc<SenderContext>,
@@ -48,6 +42,8 @@ struct Line<'a> {
     is_held: bool,
     /// The jobs of this claim that are still in hand go back, instead of each finding out by itself.
     gives_back: bool,
+    /// What one message took, of the last claim.
+    pace: Duration,
 }
 
 /// Works the grant off and closes it, showing life all the while: one reply may take ten minutes.
@@ -64,6 +60,7 @@ pub async fn serve(context: &Arc<SenderContext>, mut grant: Grant, stop: &Cancel
         is_lost: &is_lost,
         is_held: false,
         gives_back: false,
+        pace: Duration::ZERO,
     };
     tokio::select! {
         () = line.run(jobs) => {}
@@ -90,17 +87,19 @@ async fn show_life(context: &SenderContext, grant: &Grant, is_lost: &AtomicBool)
 impl Line<'_> {
     async fn run(mut self, mut jobs: Vec<Job>) {
         let mut idle_since: Option<Instant> = None;
+        let mut charged = Instant::now();
         loop {
             if !jobs.is_empty() {
                 idle_since = None;
-                if self.work_off(std::mem::take(&mut jobs)).await == LeaseState::Lost {
+                if self.work_off(std::mem::take(&mut jobs), charged).await == LeaseState::Lost {
                     break;
                 }
             }
             if self.is_held || self.gave_up || self.stop.is_cancelled() {
                 break;
             }
-            match self.context.queue.more(self.grant, self.context.options.jobs_a_claim).await {
+            charged = Instant::now();
+            match self.context.queue.more(self.grant, self.jobs_wanted()).await {
                 More::Jobs(more) => jobs = more,
                 More::Wait(rest) if rest <= self.context.options.keep_idle => tokio::time::sleep(rest).await,
                 More::Empty if self.open.is_some() && keeps_idle(&mut idle_since, self.context.options.keep_idle) => {
@@ -109,13 +108,18 @@ impl Line<'_> {
                 More::Wait(_) | More::Empty | More::Close(_) => break,
             }
         }
-        if let Some(open) = self.open.take() {
-            // QUIT is a courtesy: its reply changes nothing, and nobody waits for it.
-            tokio::spawn(open.connection.quit());
-        }
+        self.hang_up().await;
     }
 
-    async fn work_off(&mut self, jobs: Vec<Job>) -> LeaseState {
+    /// As many as can go out while their charge holds.
+    fn jobs_wanted(&self) -> usize {
+        let most = self.context.options.jobs_a_claim;
+        let pace = self.pace.as_micros().max(1);
+        usize::try_from(CHARGE_HOLDS.as_micros() / pace).unwrap_or(most).clamp(1, most)
+    }
+
+    async fn work_off(&mut self, jobs: Vec<Job>, charged: Instant) -> LeaseState {
+        let began = Instant::now();
         let _busy = self.context.recorder.enter();
         let ids = jobs.iter().map(|job| DeliveryId(job.delivery)).collect();
         let work = match self.context.store.load_work(ids).await {
@@ -131,6 +135,8 @@ impl Line<'_> {
         self.gives_back = self.is_held;
         let mut settled = Vec::with_capacity(jobs.len());
         for job in jobs {
+            // The first goes whatever it waited for, so that a slow machine sends too.
+            self.gives_back |= !settled.is_empty() && charged.elapsed() > CHARGE_HOLDS;
             if self.is_lost.load(Ordering::Relaxed) {
                 return LeaseState::Lost;
             }
@@ -144,6 +150,8 @@ impl Line<'_> {
             };
             settled.push((job, settle));
         }
+        let begun = settled.iter().filter(|(_, settle)| *settle != Settle::Release).count();
+        self.pace = began.elapsed() / u32::try_from(begun.max(1)).unwrap_or(u32::MAX);
         self.settle(settled).await
     }
 
@@ -260,124 +268,4 @@ impl Line<'_> {
         }
         Settle::Done
     }
-
-    /// The transaction up to its reply, and what the ledger said to the intent if it came that far.
-    async fn attempt(&mut self, work: &Work, ahead: &mut Ahead) -> (Outcome, Option<IntentAnswer>) {
-        if work.is_deleted() {
-            return (withdrawn("the subscriber was deleted"), self.commit_intent(work).await);
-        }
-        let message = match ahead.message(work.delivery).await {
-            Ok(message) => message,
-            Err(outcome) => return (outcome, None),
-        };
-        let envelope = Envelope {
-            mail_from: &message.mail_from,
-            rcpt_to: &message.rcpt_to,
-            smtputf8: !message.rcpt_to.is_ascii(),
-        };
-        loop {
-            let reused = match self.connect(work).await {
-                Ok(reused) => reused,
-                Err(outcome) => return (outcome, None),
-            };
-            let Some(open) = self.open.as_mut() else {
-                return (withdrawn("no connection"), None);
-            };
-            open.used = true;
-            self.peer = Some(open.connection.peer().clone());
-            match open.connection.offer(&envelope, &message.data).await {
-                // The peer closed an idle connection: nothing was lost, a new one is opened once.
-                Offer::Ended(Outcome::Broken { phase: Phase::Mail, problem: Problem::ConnectionLost, .. })
-                    if reused =>
-                {
-                    self.open = None;
-                }
-                Offer::Ended(outcome) => {
-                    self.drop_if_spent();
-                    return (outcome, None);
-                }
-                Offer::AwaitsDot => return self.send_dot(work).await,
-            }
-        }
-    }
-
-    #[tracing::instrument(level = "debug", skip_all)]
-    async fn send_dot(&mut self, work: &Work) -> (Outcome, Option<IntentAnswer>) {
-        let answer = self.commit_intent(work).await;
-        let Some(mut open) = self.open.take() else {
-            return (withdrawn("no connection"), answer);
-        };
-        match answer {
-            Some(IntentAnswer::Go) => {
-                let outcome = open.connection.finish().await;
-                if open.connection.is_reusable() {
-                    self.open = Some(open);
-                }
-                (outcome, Some(IntentAnswer::Go))
-            }
-            other => (open.connection.withdraw(), other),
-        }
-    }
-
-    /// `None` when the committer has stopped: then nothing may be sent.
-    #[tracing::instrument(level = "debug", skip_all)]
-    async fn commit_intent(&self, work: &Work) -> Option<IntentAnswer> {
-        let intent = Intent { delivery: work.delivery, campaign: work.campaign, attempt: work.attempt };
-        self.context.recorder.intent(intent).await.ok()
-    }
-
-    /// Makes sure that a connection to one of the recipient's hosts is open. Says whether it was open before.
-    #[tracing::instrument(level = "debug", skip_all)]
-    async fn connect(&mut self, work: &Work) -> Result<bool, Outcome> {
-        let spots = self.context.targets.spots(work).await?;
-        if let Some(open) = &self.open
-            && open.connection.is_reusable()
-            && spots.iter().any(|spot| spot.same_peer(&open.spot))
-        {
-            return Ok(open.used);
-        }
-        if let Some(old) = self.open.take() {
-            tokio::spawn(old.connection.quit());
-        }
-        let mut last = withdrawn("no host to connect to");
-        for spot in spots {
-            match self.context.targets.open(&spot).await {
-                Ok(connection) => {
-                    self.context.route_works(work.route).await;
-                    self.open = Some(Open { connection, spot, used: false });
-                    return Ok(false);
-                }
-                Err(outcome) => last = outcome,
-            }
-        }
-        self.rest_if_unreachable(&last).await;
-        Err(last)
-    }
-
-    /// Nobody answers: the destination rests, instead of every job finding out by itself.
-    async fn rest_if_unreachable(&mut self, outcome: &Outcome) {
-        if let Outcome::Broken { phase: Phase::Connect | Phase::Greeting, detail, .. } = outcome {
-            self.is_held = true;
-            self.gives_back = true;
-            self.rest(detail.clone()).await;
-        }
-    }
-
-    async fn rest(&self, why: String) {
-        let rest = REST_AFTER_FAILED_CONNECT.min(self.context.options.longest_hold);
-        self.context
-            .queue
-            .signal(&self.grant.shard, Signal { scope: Scope::Destination, knob: None, hold: Some(rest), why })
-            .await;
-    }
-
-    fn drop_if_spent(&mut self) {
-        if self.open.as_ref().is_some_and(|open| !open.connection.is_reusable()) {
-            self.open = None;
-        }
-    }
-}
-
-fn withdrawn(detail: &str) -> Outcome {
-    Outcome::Broken { phase: Phase::Body, problem: Problem::Withdrawn, detail: detail.to_owned() }
 }
