@@ -36,6 +36,8 @@ pub struct Routing {
     /// Whom a route is not to be used for, for long, and why.
     held: BTreeMap<(RouteId, String), String>,
     warmth: Warmth,
+    /// Routes that were given more than their day holds, since rows were last looked for that have to move.
+    crowded: BTreeSet<RouteId>,
     /// What stood in the way when rows were last looked for that have to move.
     noted: Trouble,
     /// Counts the looks, for who follows them.
@@ -68,6 +70,7 @@ impl Routing {
             routes: HashMap::new(),
             pools: HashMap::new(),
             held: BTreeMap::new(),
+            crowded: BTreeSet::new(),
             noted: Trouble::default(),
             looks: 0,
             to_move: BTreeMap::new(),
@@ -106,11 +109,12 @@ impl Routing {
     /// # Errors
     /// The database cannot be used.
     pub async fn look(&mut self, campaigns: &[ActiveCampaign]) -> anyhow::Result<()> {
-        if self.looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
-            return Ok(());
+        // What was read to place jobs, a moment before, is news here too.
+        if self.looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+            self.read().await?;
         }
-        self.read().await?;
-        let crowded = self.look_at_all().await?;
+        self.look_at_all().await?;
+        let crowded = std::mem::take(&mut self.crowded);
         let trouble = Trouble { unfit: self.unfit_routes().collect(), held: self.held.keys().cloned().collect() };
         if trouble != self.noted || !crowded.is_empty() {
             self.note_moves(trouble.routes().chain(crowded).collect(), campaigns);
@@ -137,16 +141,17 @@ impl Routing {
         Ok(())
     }
 
-    /// The holds of the queue and the days of warm-up. Returns routes that were given more than their day holds.
-    async fn look_at_all(&mut self) -> anyhow::Result<BTreeSet<RouteId>> {
+    /// The holds of the queue and the days of warm-up.
+    async fn look_at_all(&mut self) -> anyhow::Result<()> {
         if self.looked_at_all.is_some_and(|at| at.elapsed() < LOOK_AT_ALL_EVERY) {
-            return Ok(BTreeSet::new());
+            return Ok(());
         }
         let seen = self.queue.snapshot().await;
         self.held = held_for_long(&seen);
         self.warmth.look(self.routes.values().map(|fitness| &fitness.route), &seen).await?;
         self.looked_at_all = Some(Instant::now());
-        Ok(self.warmth.crowded())
+        self.crowded = self.warmth.crowded();
+        Ok(())
     }
 
     fn unfit_routes(&self) -> impl Iterator<Item = RouteId> + '_ {
