@@ -28,18 +28,13 @@ pub async fn warm_ups(store: &Store, shards: &[ShardStatus]) -> StoreResult<Vec<
     if !shards.iter().any(is_stopped_by_warm_up) {
         return Ok(Vec::new());
     }
-    let mut plans: HashMap<RouteId, Option<(Route, WarmUpPlan)>> = HashMap::new();
-    let mut found = Vec::new();
-    for standing in store.warm_ups().await? {
-        if !plans.contains_key(&standing.route) {
-            let route = store.route_by_id(standing.route).await?;
-            plans.insert(standing.route, route.and_then(|route| route.warm_up().map(|plan| (route, plan))));
-        }
-        if let Some(Some((route, plan))) = plans.get(&standing.route) {
-            found.push(warm_up(standing, route, plan));
-        }
-    }
-    Ok(found)
+    let routes = store.all_routes().await?.into_iter().map(|route| (route.id, route));
+    let routes: HashMap<RouteId, Route> = routes.collect();
+    let of = |standing: WarmUpStanding| {
+        let route = routes.get(&standing.route)?;
+        Some(warm_up(standing, route, &route.warm_up()?))
+    };
+    Ok(store.warm_ups().await?.into_iter().filter_map(of).collect())
 }
 
 /// A day's limit of one provider on one route is nothing but the cap of a warm-up; a route's own limit is the budget of the route.
