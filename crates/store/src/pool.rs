@@ -14,6 +14,8 @@ pub(crate) struct Opener {
 
 pub(crate) struct Pooled {
     pub conn: AnyConn,
+    /// No other connection of any process has it: under it each transaction leaves its mark.
+    pub id: i64,
     is_dead: bool,
 }
 
@@ -26,7 +28,7 @@ impl ManageConnection for Opener {
     fn connect(&self) -> StoreResult<Pooled> {
         let mut conn = connect(&self.url)?;
         prepare(&mut conn, self.purpose)?;
-        Ok(Pooled { conn, is_dead: false })
+        Ok(Pooled { conn, id: rand::random(), is_dead: false })
     }
 
     fn is_valid(&self, pooled: &mut Pooled) -> StoreResult<()> {

@@ -879,6 +879,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    commit_marks (connection) {
+        connection -> BigInt,
+        number -> BigInt,
+        at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
     dkim_keys (id) {
         id -> BigInt,
         workspace_id -> BigInt,

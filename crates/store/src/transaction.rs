@@ -3,36 +3,58 @@
 //! Between PostgreSQL and us a transaction can fail in three ways that are not its own fault. Another transaction was preferred
 //! (SQLSTATE 40001, 40P01): it is done again. The connection was lost before the COMMIT: nothing holds, and it is done again. The
 //! connection was lost after the COMMIT was sent and before its answer: then it may hold or not, and doing it again could do it
-//! twice. The server knows, by the transaction's number; it is asked, and what the transaction gave is returned as if the
-//! answer had come.
+//! twice. Each transaction therefore leaves a mark of its own (`commit_marks`), and whether that is there is what the server is asked;
+//! what the transaction gave is then returned as if the answer had come.
+//!
+//! The server's own number of the transaction would not do: a server that crashed gives numbers out again of which nothing had
+//! reached its disk, and then tells how another transaction ended.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
 use diesel::r2d2::Pool;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::BigInt;
+use tidings_domain::UnixMs;
 
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::pool::{Opener, borrow, borrow_alive};
-use crate::schema::instance;
-use crate::{AnyConn, StoreError, StoreResult};
+use crate::schema::{commit_marks, instance};
+use crate::{AnyConn, Store, StoreError, StoreResult};
 
 /// So often a transaction lets others go first, or meets a dead connection, before it is an error.
 const MOST_TRIES: usize = 9;
 /// How long the server is asked what became of a transaction: a restart fits in.
 const ASK_FOR: Duration = Duration::from_secs(60);
 const ASK_EVERY: Duration = Duration::from_millis(200);
+/// A connection that has written nothing for so long is gone, and nobody asks after it.
+const MARKS_KEPT_MS: i64 = 7 * UnixMs::DAY;
 
 /// What is known of a transaction after one try.
 enum Tried<T> {
     Ended(StoreResult<T>),
-    /// COMMIT was sent and failed or was not answered. `number` is the transaction's.
+    /// COMMIT was sent and failed or was not answered. `mark` is the transaction's.
     Unanswered {
         value: T,
-        number: i64,
+        mark: Mark,
         error: StoreError,
     },
+}
+
+/// What a transaction writes besides, so that it can be asked after: the number that it gives to its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Mark {
+    connection: i64,
+    number: i64,
+}
+
+impl Mark {
+    /// No transaction of this process had it before.
+    fn next(connection: i64) -> Self {
+        static NUMBER: AtomicI64 = AtomicI64::new(1);
+        Self { connection, number: NUMBER.fetch_add(1, Ordering::Relaxed) }
+    }
 }
 
 /// Runs the work on SQLite's one writer.
@@ -59,7 +81,8 @@ pub(crate) fn on_server<T>(
 ) -> StoreResult<T> {
     let mut pooled = borrow(pool)?;
     for tries in 1.. {
-        match try_once(&mut pooled.conn, &mut work) {
+        let mark = Mark::next(pooled.id);
+        match try_once(&mut pooled.conn, mark, &mut work) {
             Tried::Ended(Err(error)) if tries < MOST_TRIES && error.gave_way() => {
                 tracing::debug!(%error, "a transaction gave way to another");
             }
@@ -73,10 +96,10 @@ pub(crate) fn on_server<T>(
                 pooled = borrow_alive(pool)?;
             }
             Tried::Ended(done) => return done,
-            Tried::Unanswered { value, number, error } => {
+            Tried::Unanswered { value, mark, error } => {
                 pooled.give_up();
                 drop(pooled);
-                match ask(pool, number) {
+                match ask(pool, mark) {
                     Some(true) => return Ok(value),
                     Some(false) if tries < MOST_TRIES => pooled = borrow_alive(pool)?,
                     Some(false) => return Err(error),
@@ -88,55 +111,79 @@ pub(crate) fn on_server<T>(
     Err(StoreError::Stopped)
 }
 
-fn try_once<T>(conn: &mut AnyConn, work: &mut impl FnMut(&mut AnyConn) -> StoreResult<T>) -> Tried<T> {
+fn try_once<T>(conn: &mut AnyConn, mark: Mark, work: &mut impl FnMut(&mut AnyConn) -> StoreResult<T>) -> Tried<T> {
     let mut finished = None;
     let committed = conn.transaction(|conn| {
         let value = work(conn)?;
-        finished = Some((value, number(conn)?));
+        finished = Some((value, leave(conn, mark)?));
         Ok(())
     });
     match (committed, finished) {
         (Ok(()), Some((value, _))) => Tried::Ended(Ok(value)),
         // Nothing was written: there is nothing to be unsure of.
-        (Err(_), Some((value, None))) => Tried::Ended(Ok(value)),
-        (Err(error), Some((value, Some(number)))) => Tried::Unanswered { value, number, error },
+        (Err(_), Some((value, false))) => Tried::Ended(Ok(value)),
+        (Err(error), Some((value, true))) => Tried::Unanswered { value, mark, error },
         (Err(error), None) => Tried::Ended(Err(error)),
         (Ok(()), None) => Tried::Ended(Err(StoreError::Stopped)),
     }
 }
 
 fixed_sql!(
-    /// The transaction's number; none while it has written nothing.
-    Number -> Nullable<BigInt>,
-    lite: "SELECT NULL",
-    pg: "SELECT CAST(CAST(pg_current_xact_id_if_assigned() AS TEXT) AS BIGINT)"
+    /// Nothing while the transaction has written nothing.
+    LeaveMark -> BigInt,
+    lite: "SELECT ? WHERE ? IS NULL",
+    pg: "INSERT INTO commit_marks (connection, number, at_ms) \
+         SELECT CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(extract(epoch FROM now()) * 1000 AS BIGINT) \
+         WHERE pg_current_xact_id_if_assigned() IS NOT NULL \
+         ON CONFLICT (connection) DO UPDATE SET number = excluded.number, at_ms = excluded.at_ms RETURNING number"
 );
 
-fn number(conn: &mut AnyConn) -> StoreResult<Option<i64>> {
-    Ok(on!(conn, |c| Fixed::<Number>::new([]).get_result(c))?)
+/// Whether there was anything to be marked.
+fn leave(conn: &mut AnyConn, mark: Mark) -> StoreResult<bool> {
+    let binds = [Bind::Int(mark.connection), Bind::Int(mark.number)];
+    let left: Vec<i64> = on!(conn, |c| Fixed::<LeaveMark>::new(binds).load(c))?;
+    Ok(!left.is_empty())
 }
 
-fixed_sql!(Fate -> Nullable<Text>,
+fixed_sql!(
+    /// The last number of a connection; 0 when it left none. Writes to its row, so that the server answers only when a transaction that is
+    /// still at it has ended, one way or the other.
+    LastMark -> BigInt,
     lite: "SELECT ?",
-    pg: "SELECT pg_xact_status(CAST(? AS xid8))");
+    pg: "INSERT INTO commit_marks (connection, number, at_ms) \
+         VALUES (CAST(? AS BIGINT), 0, CAST(extract(epoch FROM now()) * 1000 AS BIGINT)) \
+         ON CONFLICT (connection) DO UPDATE SET at_ms = excluded.at_ms RETURNING number"
+);
 
-/// Whether the transaction was committed. `None`: the server does not come back, or has forgotten.
-fn ask(pool: &Pool<Opener>, number: i64) -> Option<bool> {
+/// Whether the transaction was committed. `None`: the server does not come back.
+fn ask(pool: &Pool<Opener>, mark: Mark) -> Option<bool> {
     let began = Instant::now();
     while began.elapsed() < ASK_FOR {
-        match fate(pool, number) {
-            Ok(Some(word)) if word == "committed" => return Some(true),
-            Ok(Some(word)) if word == "aborted" => return Some(false),
-            Ok(None) => return None,
+        match last_mark(pool, mark.connection) {
+            Ok(number) => return Some(number == mark.number),
             // Still at it, or not back yet.
-            Ok(Some(_)) | Err(_) => std::thread::sleep(ASK_EVERY),
+            Err(_) => std::thread::sleep(ASK_EVERY),
         }
     }
     None
 }
 
-fn fate(pool: &Pool<Opener>, number: i64) -> StoreResult<Option<String>> {
+fn last_mark(pool: &Pool<Opener>, connection: i64) -> StoreResult<i64> {
     let mut pooled = borrow_alive(pool)?;
-    let binds = [Bind::Text(number.to_string())];
-    Ok(on!(&mut pooled.conn, |c| Fixed::<Fate>::new(binds).get_result(c))?)
+    Ok(on!(&mut pooled.conn, |c| Fixed::<LastMark>::new([Bind::Int(connection)]).get_result(c))?)
+}
+
+impl Store {
+    /// Forgets the marks of connections that are long gone.
+    ///
+    /// # Errors
+    /// The transaction could not be committed.
+    pub async fn forget_commit_marks(&self, now: UnixMs) -> StoreResult<()> {
+        self.write(move |conn| {
+            let old = commit_marks::table.filter(commit_marks::at_ms.lt(now.0 - MARKS_KEPT_MS));
+            diesel::delete(old).execute(conn)?;
+            Ok(())
+        })
+        .await
+    }
 }

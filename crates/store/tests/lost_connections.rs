@@ -5,10 +5,12 @@ mod ledger_world;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use ledger_world::*;
 use tidings_domain::CampaignTransition;
 use tidings_store::*;
-use tidings_testing::{COMMIT, FaultProxy, TestDatabase, Then};
+use tidings_testing::{COMMIT, FaultProxy, TestDatabase, TestPostgres, Then};
 
 /// Two ways to one database: the store goes through the proxy, the test looks past it.
 struct Cut {
@@ -135,4 +137,58 @@ async fn a_transaction_that_gives_way_is_done_again() {
     one.expect("is done");
     other.expect("is done");
     assert_eq!(cut.past.number("SELECT SUM(CAST(value AS BIGINT)) FROM instance WHERE key IN ('a', 'b')").await, 4);
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+}
+
+/// A server that crashes forgets which numbers it gave to transactions that had not reached its disk, and gives them out again. How the
+/// other transaction ended says nothing of ours.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_a_crashed_server_gives_out_again_proves_nothing() {
+    const DISK_MIB: u32 = 200;
+    let server = tokio::task::block_in_place(|| TestPostgres::start(DISK_MIB));
+    let proxy = FaultProxy::before(server.address()).await.expect("a free port");
+    // One connection writes, so that nobody can ask before the server has crashed.
+    let options =
+        StoreOptions { connect_timeout: Duration::from_secs(20), max_connections: 2, ..StoreOptions::default() };
+    let store = Store::open(&server.url_by(proxy.address()), options).await.expect("opens");
+    // Nothing reaches the disk before its commit.
+    server.ask("ALTER SYSTEM SET wal_writer_delay = '10s'").expect("sets");
+    server.ask("SELECT pg_reload_conf()").expect("reloads");
+
+    let ((tell, told), (go, may_go)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+    let writing = tokio::spawn(async move {
+        let numbered = "SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) AS number";
+        let work = move |conn: &mut AnyConn| {
+            conn.batch_execute("INSERT INTO instance (key, value) VALUES ('ours', 'here')")?;
+            let Number { number } = diesel::sql_query(numbered).get_result(conn)?;
+            // The second time nobody listens, and nobody holds it back.
+            let _ = (tell.send(number), may_go.recv());
+            Ok(())
+        };
+        store.write_again(work).await
+    });
+    let number: i64 = tokio::task::block_in_place(|| told.recv().expect("it has a number"));
+    proxy.refuse(true);
+    proxy.trap(COMMIT, Then::CutBeforeRequest);
+    go.send(()).expect("it waits");
+    drop(go);
+    proxy.until_sprung(1).await;
+    tokio::task::block_in_place(|| {
+        server.crash();
+        server.start_again();
+        let status = format!("SELECT pg_xact_status('{number}'::xid8)");
+        // Others write until one of them has had that number.
+        while server.ask("SELECT pg_current_xact_id()").expect("writes")[0].parse::<i64>().expect("a number") < number {
+        }
+        assert_eq!(server.ask(&status).expect("answers"), ["committed"], "the server speaks of another transaction");
+        assert!(server.ask("SELECT 1 FROM instance WHERE key = 'ours'").expect("reads").is_empty(), "ours is lost");
+    });
+    proxy.refuse(false);
+    writing.await.expect("runs").expect("it is done again");
+    assert_eq!(server.ask("SELECT value FROM instance WHERE key = 'ours'").expect("reads"), ["here"]);
 }

@@ -26,6 +26,7 @@ impl Chores {
             return Ok(false);
         }
         self.store.prepare_months(now()).await?;
+        self.store.forget_commit_marks(now()).await?;
         let removal = match self.keep_months {
             0 => Retention::Nothing,
             months => self.store.remove_old_rows(months, now()).await?,
