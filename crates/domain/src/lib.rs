@@ -73,9 +73,10 @@ pub use report::{FeedbackType, ReportKind, ReportedAction, Service};
 pub use retry::{Asked, RetryPolicy, RetryVerdict, Tries};
 pub use route::{RouteKind, RouteTls, SubscriptionStatus};
 pub use sending::{
-    DMARC_SUGGESTION, DkimAlgorithm, DkimKeyState, DomainNameError, Judged, ROTATION_DUE, ROTATION_OVERLAP, RecordKind,
-    RecordState, SendingDomainName, SendingDomainState, covers, dkim_host, dkim_value, dmarc_host, judge_bounce_mx,
-    judge_dkim, judge_dmarc, judge_retired_dkim, judge_spf, new_selector, organisation_of, suggested_spf, zone_strings,
+    DMARC_SUGGESTION, DkimAlgorithm, DkimKeyState, DomainNameError, Judged, KEY_MISSED_FOR, ROTATION_DUE,
+    ROTATION_OVERLAP, RecordKind, RecordState, SendingDomainName, SendingDomainState, covers, dkim_host, dkim_value,
+    dmarc_host, judge_bounce_mx, judge_dkim, judge_dmarc, judge_retired_dkim, judge_spf, new_selector, organisation_of,
+    suggested_spf, zone_strings,
 };
 pub use shared::Shared;
 pub use suppression::{SubscriberStatus, SuppressionKind, SuppressionReason};

@@ -35,6 +35,8 @@ pub struct DkimKey {
     pub activated_at_ms: Option<i64>,
     pub retired_at_ms: Option<i64>,
     pub revoked_at_ms: Option<i64>,
+    /// Since when DNS says that it is not there, though it was: believed when a later look agrees.
+    pub missed_since_ms: Option<i64>,
 }
 
 /// Not even the sealed text belongs into a log.
@@ -235,8 +237,15 @@ pub(crate) fn revoke(conn: &mut AnyConn, key: DkimKeyId, from: DkimKeyState, now
     Ok(())
 }
 
-/// Its record was found, or was not.
+/// Its record was found, or is gone: nothing is missed any more.
 pub(crate) fn note_published(conn: &mut AnyConn, key: DkimKeyId, since: Option<i64>) -> StoreResult<()> {
-    diesel::update(dsl::dkim_keys.find(key)).set(dsl::published_at_ms.eq(since)).execute(conn)?;
+    let facts = (dsl::published_at_ms.eq(since), dsl::missed_since_ms.eq(None::<i64>));
+    diesel::update(dsl::dkim_keys.find(key)).set(facts).execute(conn)?;
+    Ok(())
+}
+
+/// One look did not find its record.
+pub(crate) fn note_missed(conn: &mut AnyConn, key: DkimKeyId, since: UnixMs) -> StoreResult<()> {
+    diesel::update(dsl::dkim_keys.find(key)).set(dsl::missed_since_ms.eq(since.0)).execute(conn)?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 use tidings_domain::{
-    DkimKeyState, Judged, ROTATION_OVERLAP, RecordKind, RecordState, SendingDomainState, UnixMs, Word,
+    DkimKeyState, Judged, KEY_MISSED_FOR, ROTATION_OVERLAP, RecordKind, RecordState, SendingDomainState, UnixMs, Word,
 };
 
 use crate::connection::on;
@@ -117,7 +117,7 @@ impl Store {
             let Some(domain) = found.optional()? else { return Ok(None) };
             keep_records(conn, &domain, check.records, now)?;
             let seen: HashMap<DkimKeyId, KeySeen> = check.keys.into_iter().collect();
-            note_seen(conn, domain.id, &seen, now)?;
+            note_seen(conn, domain.id, &seen, check.began_at, now)?;
             move_keys(conn, domain.id, &seen, now)?;
             let signs = dkim_keys::of(conn, domain.id)?.iter().any(is_usable);
             let state = stand(conn, &domain, signs, now)?;
@@ -198,19 +198,27 @@ fn cut(text: &str) -> String {
     text.chars().take(MAX_FOUND_CHARS).collect()
 }
 
-/// A key whose record is not there is not used from this commit on.
+/// A key whose record is not there is not used from this commit on. Of one that was there, two looks have to agree: a name server that is
+/// being set up says for a minute that there is no such name, and mail is being signed meanwhile.
 fn note_seen(
     conn: &mut AnyConn,
     domain: SendingDomainId,
     seen: &HashMap<DkimKeyId, KeySeen>,
+    looked_at: UnixMs,
     now: UnixMs,
 ) -> StoreResult<()> {
     for key in dkim_keys::of(conn, domain)?.iter().filter(|key| key.is_living()) {
         match (seen.get(&key.id), key.published_at_ms) {
-            (Some(KeySeen::Published), None) => dkim_keys::note_published(conn, key.id, Some(now.0))?,
-            (Some(KeySeen::NotPublished | KeySeen::Withdrawn), Some(_)) => {
-                dkim_keys::note_published(conn, key.id, None)?;
+            (Some(KeySeen::Published), since) if since.is_none() || key.missed_since_ms.is_some() => {
+                dkim_keys::note_published(conn, key.id, since.or(Some(now.0)))?;
             }
+            (Some(KeySeen::NotPublished | KeySeen::Withdrawn), Some(_)) => match key.missed_since_ms {
+                None => dkim_keys::note_missed(conn, key.id, looked_at)?,
+                Some(since) if looked_at.since(UnixMs(since)) >= KEY_MISSED_FOR => {
+                    dkim_keys::note_published(conn, key.id, None)?;
+                }
+                Some(_) => {}
+            },
             _ => {}
         }
     }

@@ -901,6 +901,7 @@ diesel::table! {
         activated_at_ms -> Nullable<BigInt>,
         retired_at_ms -> Nullable<BigInt>,
         revoked_at_ms -> Nullable<BigInt>,
+        missed_since_ms -> Nullable<BigInt>,
     }
 }
 

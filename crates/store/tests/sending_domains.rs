@@ -4,8 +4,8 @@ mod ledger_world;
 
 use ledger_world::*;
 use tidings_domain::{
-    DkimAlgorithm, DkimKeyState, Judged, ROTATION_DUE, ROTATION_OVERLAP, RecordKind, RecordState, SendingDomainName,
-    SendingDomainState, UnixMs,
+    DkimAlgorithm, DkimKeyState, Judged, KEY_MISSED_FOR, ROTATION_DUE, ROTATION_OVERLAP, RecordKind, RecordState,
+    SendingDomainName, SendingDomainState, UnixMs,
 };
 use tidings_store::*;
 
@@ -82,18 +82,29 @@ async fn only_a_key_that_stands_in_dns_signs() {
         assert_eq!(signing(&w).await, ["r1"]);
         assert_eq!(look(&w, id, &["r1", "e1"], NOW).await, Some(S::Verified));
         assert_eq!(signing(&w).await, ["r1", "e1"]);
-        // No answer leaves all as it was; an answer without the key stops its use.
+        // No answer leaves all as it was; two answers without the key, some minutes apart, stop its use.
         assert_eq!(look(&w, id, &["r1?", "e1?"], NOW).await, Some(S::Verified));
         assert_eq!(signing(&w).await, ["r1", "e1"]);
         assert_eq!(look(&w, id, &["e1"], LATER).await, Some(S::Verified));
+        assert_eq!(signing(&w).await, ["r1", "e1"], "one look is not believed alone");
+        let agreed = LATER.plus(KEY_MISSED_FOR);
+        assert_eq!(look(&w, id, &[], UnixMs(agreed.0 - 1)).await, Some(S::Verified));
+        assert_eq!(signing(&w).await, ["r1", "e1"], "a second one that comes too soon neither");
+        assert_eq!(look(&w, id, &["e1"], agreed).await, Some(S::Verified));
         assert_eq!(signing(&w).await, ["e1"]);
-        assert_eq!(look(&w, id, &[], LATER).await, Some(S::Failing));
+        assert_eq!(
+            look(&w, id, &[], agreed).await,
+            Some(S::Verified),
+            "of this key it is the first: it was found since"
+        );
+        let gone = agreed.plus(KEY_MISSED_FOR);
+        assert_eq!(look(&w, id, &[], gone).await, Some(S::Failing));
         assert!(signing(&w).await.is_empty());
         let domain = w.workspace.sending_domain(id).await.expect("reads").domain;
-        assert_eq!((domain.verified_at_ms, domain.failing_since_ms), (Some(NOW.0), Some(LATER.0)));
-        let notices = w.workspace.domain_notices(LATER).await.expect("reads");
+        assert_eq!((domain.verified_at_ms, domain.failing_since_ms), (Some(NOW.0), Some(gone.0)));
+        let notices = w.workspace.domain_notices(gone).await.expect("reads");
         assert_eq!(notices[0].trouble, DomainTrouble::Failing);
-        assert_eq!(look(&w, id, &["r1"], LATER).await, Some(S::Verified));
+        assert_eq!(look(&w, id, &["r1"], gone).await, Some(S::Verified));
         assert!(w.workspace.domain_notices(LATER).await.expect("reads").is_empty());
     })
     .await;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tidings_delivery::{Resolver, ResolverOptions};
 use tidings_domain::{
-    DkimAlgorithm, DkimKeyState, ProviderTable, RecordKind, RecordState, SendingDomainName, SendingDomainState,
-    dkim_host, dkim_value,
+    DkimAlgorithm, DkimKeyState, KEY_MISSED_FOR, ProviderTable, RecordKind, RecordState, RouteKind, SendingDomainName,
+    SendingDomainState, dkim_host, dkim_value,
 };
 use tidings_store::*;
 use tidings_testing::{DnsFault, DnsScript, TestDatabase};
@@ -21,7 +21,7 @@ struct World {
     store: Store,
     workspace: Workspace,
     domain: SendingDomainId,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 impl World {
@@ -45,7 +45,21 @@ impl World {
         let name = SendingDomainName::parse(DOMAIN).expect("a domain");
         let added = workspace.add_sending_domain(name, keys, "A".into(), now()).await.expect("adds");
         let AddedDomain::Yes(domain) = added else { panic!("it is new") };
-        Self { store, workspace, domain, _database: database }
+        workspace.save_route(NewRoute::direct(), now()).await.expect("a route");
+        Self { store, workspace, domain, database }
+    }
+
+    async fn add_route(&self, name: &str, route: NewRoute) -> RouteId {
+        match self.workspace.add_route(name.to_owned(), route, now()).await.expect("adds") {
+            SavedRoute::Yes(id) => id,
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+
+    /// The look that missed a key was so much longer ago.
+    fn let_pass(&self, time: Duration) {
+        let ms = time.as_millis();
+        self.database.execute(&format!("UPDATE dkim_keys SET missed_since_ms = missed_since_ms - {ms}"));
     }
 
     /// One wished-for look with this DNS.
@@ -160,11 +174,59 @@ async fn a_resolver_that_fails_changes_nothing_and_a_key_that_is_gone_is_used_no
     }
     assert_eq!(world.workspace.signing_domains().await.expect("reads")[0].keys.len(), 2);
 
-    let details = world.look(DnsScript::new().text(BOUNCES, "v=spf1 ip4:192.0.2.7 -all")).await;
+    let without_keys = || DnsScript::new().text(BOUNCES, "v=spf1 ip4:192.0.2.7 -all");
+    let details = world.look(without_keys()).await;
+    assert_eq!(details.domain.state, SendingDomainState::Verified, "one look is not believed alone");
+    assert_eq!(world.workspace.signing_domains().await.expect("reads")[0].keys.len(), 2);
+    let missed = details.records.iter().find(|record| record.kind == RecordKind::Dkim).expect("it was looked for");
+    assert!(missed.state == RecordState::Missing && missed.detail.contains("second look"), "{}", missed.detail);
+    let again = details.domain.next_check_at_ms - now().0;
+    assert!(again > 120_000 && again <= 180_000, "the second look is soon: {again}");
+    let impatient = world.look(without_keys()).await;
+    assert_eq!(impatient.domain.state, SendingDomainState::Verified, "a second look at once says nothing new");
+
+    world.let_pass(KEY_MISSED_FOR);
+    let details = world.look(good_dns()).await;
+    assert!(details.keys.iter().all(|key| key.missed_since_ms.is_none()), "they are there again");
+    assert_eq!(details.keys[0].published_at_ms, before.keys[0].published_at_ms, "as if nothing had been");
+    world.look(without_keys()).await;
+    world.let_pass(KEY_MISSED_FOR);
+    let details = world.look(without_keys()).await;
     assert_eq!(details.domain.state, SendingDomainState::Failing);
     assert!(world.workspace.signing_domains().await.expect("reads")[0].keys.is_empty());
     let notices = world.workspace.domain_notices(now()).await.expect("reads");
     assert!(notices.iter().any(|notice| notice.trouble == DomainTrouble::Failing), "{notices:?}");
     assert!(notices.len() > 3, "and each record that is gone: {notices:?}");
     assert!(details.domain.next_check_at_ms - now().0 <= 600_000, "it is watched closely");
+}
+
+#[tokio::test]
+async fn spf_has_to_name_every_address_that_mail_may_leave_from() {
+    let world = World::on(TestDatabase::sqlite()).await;
+    let spf = async |terms: &str| {
+        let details = world.look(DnsScript::new().text(BOUNCES, &format!("v=spf1 {terms} -all"))).await;
+        let record = details.records.into_iter().find(|record| record.kind == RecordKind::Spf).expect("looked for");
+        (record.state, record.detail, record.expected)
+    };
+    assert_eq!(spf("ip4:192.0.2.7").await.0, RecordState::Good, "the only route leaves from the machine's address");
+
+    let from = |v4: &str, v6: &str| NewRoute { source_v4: v4.into(), source_v6: v6.into(), ..NewRoute::direct() };
+    let second = world.add_route("Second", from("198.51.100.8", "2001:db8::8")).await;
+    let (state, detail, expected) = spf("ip4:192.0.2.7 ip4:198.51.100.8").await;
+    assert_eq!(state, RecordState::Wrong);
+    assert_eq!(detail, "The record does not let 2001:db8::8 (route “Second”) send.");
+    assert_eq!(expected, "v=spf1 ip4:192.0.2.7 ip4:198.51.100.8 ip6:2001:db8::8 ~all");
+    let (_, detail, _) = spf("ip4:192.0.2.9").await;
+    assert!(detail.contains("192.0.2.7 (route “Main”), 198.51.100.8 (route “Second”), 2001:db8::8"), "{detail}");
+    assert_eq!(spf("ip4:192.0.2.7 ip4:198.51.100.8 ip6:2001:db8::8").await.0, RecordState::Good);
+
+    world.workspace.enable_route(second, false, now()).await.expect("switches off");
+    assert_eq!(spf("ip4:192.0.2.7").await.0, RecordState::Good, "nothing leaves by a route that is off");
+
+    world.add_route("Inside", from("10.0.0.8", "")).await;
+    let relay = NewRoute { kind: RouteKind::Relay, host: "relay.example".into(), ..NewRoute::direct() };
+    world.add_route("Relay", relay).await;
+    let (state, detail, _) = spf("ip4:192.0.2.7").await;
+    assert_eq!(state, RecordState::Good);
+    assert!(detail.contains("no public address is set for “Inside”") && detail.contains("your relay"), "{detail}");
 }

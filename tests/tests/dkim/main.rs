@@ -6,7 +6,7 @@ mod world;
 
 use judges::{dkimpy, opendkim};
 use tidings_domain::{DkimAlgorithm, covers};
-use world::World;
+use world::{World, is_of};
 
 const BOTH: &[DkimAlgorithm] = &[DkimAlgorithm::Rsa2048, DkimAlgorithm::Ed25519];
 
@@ -87,5 +87,30 @@ async fn a_change_of_keys_in_the_middle_of_a_campaign_breaks_no_signature() {
             assert_eq!(tags(&message.data, "s"), [selector]);
             assert_eq!(dkimpy(&message.data, &zone), vec![true]);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_keys_under_two_campaigns_at_once_breaks_no_signature() {
+    const PEOPLE: usize = 20;
+    // So slow that keys which a sender still holds open are changed, too, before all is sent.
+    let mut world = World::at_pace(&[DkimAlgorithm::Rsa2048], 4).await;
+    world.look(&["r"]).await;
+    let only_old = world.published(&["r"]).await;
+    let (before, messages) = world.send_two_and_change_keys(PEOPLE, "r2").await;
+    let both = world.published(&["r", "r2"]).await;
+    assert_eq!(messages.len(), 2 * PEOPLE);
+    for (number, message) in messages.iter().enumerate() {
+        let zone = if number < before { &only_old } else { &both };
+        assert_eq!(dkimpy(&message.data, zone), vec![true], "number {number}, the change was at {before}");
+    }
+    for campaign in [1, 2] {
+        let selectors: Vec<String> = messages
+            .iter()
+            .filter(|message| is_of(message, campaign))
+            .flat_map(|message| tags(&message.data, "s"))
+            .collect();
+        assert_eq!(selectors.first().map(String::as_str), Some("r"));
+        assert_eq!(selectors.last().map(String::as_str), Some("r2"), "campaign {campaign} goes on with the new key");
     }
 }

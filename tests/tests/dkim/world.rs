@@ -8,7 +8,8 @@ use tidings_bounce::ProviderBook;
 use tidings_compose::{Keys, make_dkim_key};
 use tidings_delivery::{Resolver, ResolverOptions, StsOptions, TlsClients};
 use tidings_domain::{
-    DkimAlgorithm, EmailAddress, RouteKind, RouteTls, SendingDomainName, Shared, UnixMs, dkim_host, dkim_value,
+    DkimAlgorithm, EmailAddress, KEY_MISSED_FOR, RouteKind, RouteTls, SendingDomainName, Shared, UnixMs, dkim_host,
+    dkim_value,
 };
 use tidings_queue::Queue;
 use tidings_store::*;
@@ -38,6 +39,11 @@ pub struct World {
 impl World {
     /// The keys have the selectors `r` and `e`, by their kind.
     pub async fn new(algorithms: &[DkimAlgorithm]) -> Self {
+        Self::at_pace(algorithms, 0).await
+    }
+
+    /// `per_second`: messages by its route; 0: as fast as they go.
+    pub async fn at_pace(algorithms: &[DkimAlgorithm], per_second: i32) -> Self {
         let database = TestDatabase::sqlite();
         let store = Store::open(database.url(), StoreOptions::default()).await.expect("opens");
         let admin = NewAdmin {
@@ -49,7 +55,10 @@ impl World {
         let (_, id) = store.add_admin(admin, now()).await.expect("an admin");
         let (workspace, keys) = (store.workspace(id), Arc::new(Keys::new(&[1; 32])));
         let receiver = SmtpScript::new().capabilities(&["PIPELINING", "8BITMIME", "SMTPUTF8"]).start().await;
-        let route = workspace.save_route(relay(receiver.addr), now()).await.expect("saves");
+        let route = workspace
+            .save_route(NewRoute { max_per_second: per_second, ..relay(receiver.addr) }, now())
+            .await
+            .expect("saves");
         let new = algorithms
             .iter()
             .map(|kind| new_key(&keys, id, *kind, if *kind == DkimAlgorithm::Rsa2048 { "r" } else { "e" }));
@@ -64,8 +73,13 @@ impl World {
         assert_eq!(self.workspace.prepare_keys(self.domain, vec![key], now()).await.expect("prepares"), KeyMade::Yes);
     }
 
-    /// DNS is asked, and has these selectors.
-    pub async fn look(&mut self, published: &[&str]) {
+    /// DNS is asked, and asked again after a while, and has these selectors.
+    pub async fn look(&self, published: &[&str]) {
+        self.look_at(published, now()).await;
+        self.look_at(published, now().plus(KEY_MISSED_FOR)).await;
+    }
+
+    async fn look_at(&self, published: &[&str], at: UnixMs) {
         let keys = self.workspace.sending_domain(self.domain).await.expect("reads").keys;
         let seen = |key: &DkimKey| {
             let is_there = published.contains(&key.selector.as_str());
@@ -76,10 +90,10 @@ impl World {
             domain: self.domain,
             records: Vec::new(),
             keys,
-            began_at: now(),
+            began_at: at,
             next_check_at: UnixMs(i64::MAX),
         };
-        self.store.settle_domain_check(check, now()).await.expect("settles");
+        self.store.settle_domain_check(check, at).await.expect("settles");
     }
 
     /// What stands in DNS when these selectors do.
@@ -109,6 +123,31 @@ impl World {
             .await;
         assert_eq!(self.receiver.messages().len(), before);
         reason
+    }
+
+    /// Sends two campaigns side by side, to so many people each; when some of both have arrived, a new key is prepared, published and found.
+    /// Returns how many messages had arrived by then, and all of them.
+    pub async fn send_two_and_change_keys(&mut self, people: usize, selector: &str) -> (usize, Vec<Received>) {
+        self.launch("letters@shop.example", people).await;
+        self.launch("letters@shop.example", people).await;
+        let mut changed_at = None;
+        self.run(async |world: &Self| {
+            let arrived = world.receiver.messages();
+            if changed_at.is_none() && [1, 2].iter().all(|n| arrived.iter().any(|message| is_of(message, *n))) {
+                world.prepare(DkimAlgorithm::Rsa2048, selector).await;
+                let old: Vec<String> = world.keys().await.into_iter().map(|key| key.selector).collect();
+                let published: Vec<&str> = old.iter().map(String::as_str).collect();
+                changed_at = Some(world.receiver.messages().len());
+                world.look(&published).await;
+            }
+            (arrived.len() >= 2 * people).then_some(())
+        })
+        .await;
+        (changed_at.expect("both were under way"), self.receiver.messages())
+    }
+
+    async fn keys(&self) -> Vec<DkimKey> {
+        self.workspace.sending_domain(self.domain).await.expect("reads").keys
     }
 
     async fn launch(&mut self, from: &str, people: usize) -> CampaignId {
@@ -189,6 +228,11 @@ impl World {
         sending.await.expect("it ends");
         found
     }
+}
+
+/// Of the world's campaign with this number.
+pub fn is_of(message: &Received, campaign: usize) -> bool {
+    message.rcpt_to.contains(&format!(".{campaign}@"))
 }
 
 fn nowhere() -> SocketAddr {

@@ -8,6 +8,8 @@ use crate::word::words;
 pub const ROTATION_OVERLAP: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A key in use for longer should be changed (M3AAWG: every six months).
 pub const ROTATION_DUE: Duration = Duration::from_secs(180 * 24 * 3600);
+/// A key in use that DNS does not have any more is believed to be gone when a look this much later says so too.
+pub const KEY_MISSED_FOR: Duration = Duration::from_secs(3 * 60);
 
 words! {
     /// RFC 6376 and RFC 8463. Large receivers verify only RSA so far; the short one is for those that can do both.

@@ -9,7 +9,7 @@ mod mx_record;
 mod spf_record;
 mod tags;
 
-pub use dkim_key::{DkimAlgorithm, DkimKeyState, ROTATION_DUE, ROTATION_OVERLAP, new_selector};
+pub use dkim_key::{DkimAlgorithm, DkimKeyState, KEY_MISSED_FOR, ROTATION_DUE, ROTATION_OVERLAP, new_selector};
 pub use dkim_record::{dkim_host, dkim_value, judge_dkim, judge_retired_dkim, zone_strings};
 pub use dmarc_record::{DMARC_SUGGESTION, dmarc_host, judge_dmarc};
 pub use domain::{DomainNameError, SendingDomainName, SendingDomainState, covers, organisation_of};

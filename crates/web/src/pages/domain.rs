@@ -124,6 +124,7 @@ impl ToPublish {
     fn key_badge(&self) -> Option<(&'static str, &'static str)> {
         self.key.as_ref().map(|key| match key.state {
             DkimKeyState::Prepared => ("info", "Signs when it is found"),
+            DkimKeyState::Active if key.missed_since_ms.is_some() => ("warn", "Signs; not found just now"),
             DkimKeyState::Active if key.published_at_ms.is_some() => ("ok", "Signs"),
             DkimKeyState::Active => ("bad", "Not used: it is not in DNS"),
             DkimKeyState::Retiring => ("neutral", "Retiring"),

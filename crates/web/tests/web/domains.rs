@@ -1,5 +1,5 @@
 use actix_web::http::StatusCode;
-use tidings_domain::{DkimKeyState, SendingDomainState, UnixMs};
+use tidings_domain::{DkimKeyState, KEY_MISSED_FOR, SendingDomainState, UnixMs};
 use tidings_store::{DomainCheck, DomainDetails, KeySeen, SendingDomainId};
 
 use crate::browser::Browser;
@@ -84,6 +84,9 @@ async fn keys_are_changed_without_a_gap_and_a_lost_one_is_told_on_the_home_page(
     assert!(browser.get(&path).await.text().contains("Leave the record where it is"));
 
     look(&site, id, |_| false, now).await;
+    assert_eq!(details(&site).await.domain.state, SendingDomainState::Verified);
+    assert!(browser.get(&path).await.text().contains("Signs; not found just now"));
+    look(&site, id, |_| false, now.plus(KEY_MISSED_FOR)).await;
     assert_eq!(details(&site).await.domain.state, SendingDomainState::Failing);
     let home = browser.get("/").await;
     assert!(home.text().contains("Sending domains that need you") && home.text().contains("bakery.example"));

@@ -9,6 +9,10 @@ use tidings_domain::{
 use tidings_store::{CheckedRecord, DkimKey, DomainCheck, DomainDetails, KeySeen};
 
 use super::SendingFacts;
+use super::leaving::Leaving;
+
+/// Said of a key in use that one look did not find.
+const SECOND_LOOK: &str = "It was there before, and mail is still signed with it: a second look, in three minutes, decides whether it is gone.";
 
 /// What was found, one record a line.
 fn lines(found: &[String]) -> String {
@@ -20,7 +24,7 @@ pub(super) async fn look(
     resolver: &Resolver,
     facts: &SendingFacts,
     details: &DomainDetails,
-    is_relayed: bool,
+    leaving: &Leaving,
     now: UnixMs,
 ) -> DomainCheck {
     let domain = details.domain.name.as_str();
@@ -31,7 +35,7 @@ pub(super) async fn look(
         keys.push((key.id, seen));
     }
     let bounce_domain = facts.bounce_domain.as_deref().unwrap_or(domain);
-    records.push(look_for_spf(resolver, facts, (domain, bounce_domain), is_relayed).await);
+    records.push(look_for_spf(resolver, facts, (domain, bounce_domain), leaving).await);
     records.push(look_for_dmarc(resolver, domain).await);
     records.push(look_for_mx(resolver, facts, bounce_domain).await);
     DomainCheck { domain: details.domain.id, records, keys, began_at: now, next_check_at: now }
@@ -68,6 +72,9 @@ async fn look_for_key(
             "It stands at {host}.{domain}: your DNS provider adds the domain by itself. Enter only “{short}” as the name."
         );
     }
+    if key.state == DkimKeyState::Active && key.published_at_ms.is_some() && judged.state.is_bad() {
+        judged.detail = format!("{} {SECOND_LOOK}", judged.detail).trim_start().to_owned();
+    }
     let expected = dkim_value(key.algorithm, &key.public_key);
     (Some(CheckedRecord { kind: RecordKind::Dkim, host, expected, judged, found }), seen)
 }
@@ -95,17 +102,17 @@ async fn look_for_spf(
     resolver: &Resolver,
     facts: &SendingFacts,
     (domain, bounce_domain): (&str, &str),
-    is_relayed: bool,
+    leaving: &Leaving,
 ) -> CheckedRecord {
     // Behind a relay it is the relay's addresses that count, and only its operator knows them.
-    let expected = if is_relayed { String::new() } else { suggested_spf(&facts.addresses, &facts.server) };
+    let expected =
+        if leaving.is_relayed_only() { String::new() } else { suggested_spf(&leaving.addresses(), &facts.server) };
     let (judged, found) = match resolver.texts(bounce_domain).await {
         Ok(texts) => {
             let found: Vec<String> =
                 texts.into_iter().filter(|text| text.to_ascii_lowercase().starts_with("v=spf1")).collect();
             let judged = match judge_spf(&found) {
-                Ok(_) if is_relayed => Judged::good_but("Make sure that it includes what your relay asks for."),
-                Ok(_) => judge_addresses(resolver, facts, (domain, bounce_domain)).await,
+                Ok(_) => judge_addresses(resolver, facts, (domain, bounce_domain), leaving).await,
                 Err(judged) => judged,
             };
             (judged, lines(&found))
@@ -115,12 +122,18 @@ async fn look_for_spf(
     CheckedRecord { kind: RecordKind::Spf, host: bounce_domain.to_owned(), expected, judged, found }
 }
 
-/// Whether the record lets every address that we know of through.
-async fn judge_addresses(resolver: &Resolver, facts: &SendingFacts, (domain, bounce_domain): (&str, &str)) -> Judged {
-    for ip in &facts.addresses {
-        match resolver.spf_answer(bounce_domain, *ip, &facts.server).await {
+/// Whether the record lets every address through that mail may leave from.
+async fn judge_addresses(
+    resolver: &Resolver,
+    facts: &SendingFacts,
+    (domain, bounce_domain): (&str, &str),
+    leaving: &Leaving,
+) -> Judged {
+    let mut missing = Vec::new();
+    for source in &leaving.sources {
+        match resolver.spf_answer(bounce_domain, source.ip, &facts.server).await {
             Ok(SpfAnswer::Pass) => {}
-            Ok(SpfAnswer::NotNamed) => return Judged::wrong(format!("The record does not let {ip} send.")),
+            Ok(SpfAnswer::NotNamed) => missing.push(source),
             Ok(SpfAnswer::None) => return Judged::missing("There is no SPF record."),
             Ok(SpfAnswer::Broken) => {
                 return Judged::broken(
@@ -130,14 +143,15 @@ async fn judge_addresses(resolver: &Resolver, facts: &SendingFacts, (domain, bou
             Err(failure) => return Judged::unknown(failure.detail),
         }
     }
-    if facts.addresses.is_empty() {
-        Judged::good_but("Whether it names this server could not be looked at: its public address is not set.")
-    } else if organisation_of(domain) != organisation_of(bounce_domain) {
-        Judged::good_but(format!(
+    if !missing.is_empty() {
+        return Judged::wrong(leaving.words_for_missing(&missing));
+    }
+    match leaving.open_question() {
+        Some(words) => Judged::good_but(words),
+        None if organisation_of(domain) != organisation_of(bounce_domain) => Judged::good_but(format!(
             "Mail from {domain} is aligned by its DKIM signature alone: return paths lie elsewhere."
-        ))
-    } else {
-        Judged::good()
+        )),
+        None => Judged::good(),
     }
 }
 

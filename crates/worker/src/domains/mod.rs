@@ -1,6 +1,7 @@
 //! Looks after the sending domains of all workspaces: asks DNS whether what should stand there does, and lets the store draw the
 //! consequences. Pages only wish for a look and show what it brought.
 
+mod leaving;
 mod look;
 
 use std::net::IpAddr;
@@ -8,12 +9,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tidings_delivery::Resolver;
-use tidings_domain::{RouteKind, SendingDomainState, UnixMs};
+use tidings_domain::{KEY_MISSED_FOR, SendingDomainState, UnixMs};
 use tidings_store::{DomainDetails, KeySeen, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::leadership::{Leadership, Standing};
 use crate::{Looping, Step, now, run_until_stopped};
+use leaving::Leaving;
 
 /// How soon a wish is noticed.
 const IDLE: Duration = Duration::from_secs(1);
@@ -33,7 +35,7 @@ pub struct SendingFacts {
     pub bounce_domain: Option<String>,
     /// The name of the server that takes bounces and greets others.
     pub server: String,
-    /// Public addresses that mail leaves from, where they are known.
+    /// Public addresses that mail leaves from by routes that name none of their own, where they are known.
     pub addresses: Vec<IpAddr>,
 }
 
@@ -62,9 +64,9 @@ impl DomainKeeper {
     async fn look_at(&self, details: DomainDetails) -> anyhow::Result<()> {
         let began_at = now();
         let (name, before) = (details.domain.name.clone(), details.domain.state);
-        let route = self.store.workspace(details.domain.workspace_id).route().await?;
-        let is_relayed = route.is_some_and(|route| route.kind == RouteKind::Relay);
-        let mut check = look::look(&self.resolver, &self.facts, &details, is_relayed, began_at).await;
+        let routes = self.store.workspace(details.domain.workspace_id).routes().await?;
+        let leaving = Leaving::by(&routes, &self.facts.addresses);
+        let mut check = look::look(&self.resolver, &self.facts, &details, &leaving, began_at).await;
         check.next_check_at = next_look(&details, &check.keys, began_at);
         let after = self.store.settle_domain_check(check, now()).await?;
         match after {
@@ -81,10 +83,15 @@ impl DomainKeeper {
     }
 }
 
-/// Soon while a key is awaited or lost, else tomorrow.
+/// Very soon when a key in use was missed: a second look decides. Soon while one is awaited or lost, else tomorrow.
 fn next_look(details: &DomainDetails, seen: &[(tidings_store::DkimKeyId, KeySeen)], now: UnixMs) -> UnixMs {
     let is_there = |id| seen.iter().any(|(key, seen)| *key == id && *seen == KeySeen::Published);
     let is_new = |at: i64| now.0 - at < AWAITED_MS;
+    let was_missed =
+        |id| seen.iter().any(|(key, seen)| *key == id && matches!(seen, KeySeen::NotPublished | KeySeen::Withdrawn));
+    if details.keys.iter().any(|key| key.is_living() && key.published_at_ms.is_some() && was_missed(key.id)) {
+        return now.plus(KEY_MISSED_FOR);
+    }
     let awaited = details.keys.iter().filter(|key| key.is_living() && !is_there(key.id));
     let soon = details.domain.state == SendingDomainState::Failing
         || awaited.into_iter().any(|key| is_new(key.created_at_ms) || key.published_at_ms.is_some());

@@ -155,6 +155,7 @@ mod tests {
             state: DkimKeyState::Active,
             created_at_ms: 0,
             published_at_ms: Some(0),
+            missed_since_ms: None,
             activated_at_ms: Some(0),
             retired_at_ms: None,
             revoked_at_ms: None,

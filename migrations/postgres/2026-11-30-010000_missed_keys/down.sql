@@ -1,0 +1,1 @@
+ALTER TABLE dkim_keys DROP COLUMN missed_since_ms;
