@@ -19,6 +19,7 @@ async fn short(set_up: SetUp, kills: u32) {
         loud: true,
     };
     let verdict = run(&trial).await.unwrap_or_else(|error| panic!("seed {seed}: {error:#}"));
+    println!("{}\n{}", verdict.tally.words(), verdict.words());
     let recent = verdict.recent.join("\n");
     assert!(verdict.is_good(), "seed {seed}\n{recent}\n{:#?}", verdict.violations);
     assert_eq!((verdict.kills, verdict.sums.lost), (kills, 0));

@@ -24,7 +24,7 @@ struct Arguments {
     #[arg(long, default_value_t = 4_000)]
     recipients: usize,
     /// Messages a second to each destination, so that a round lasts as long as its faults.
-    #[arg(long, default_value_t = 40)]
+    #[arg(long, default_value_t = 25)]
     per_second: u32,
     /// The longest time between two events, in milliseconds.
     #[arg(long, default_value_t = 1_000)]
@@ -36,7 +36,7 @@ struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Form {
-    /// PostgreSQL and Redis; web ×2, dispatcher ×2, worker ×3.
+    /// PostgreSQL and Redis; web ×2, dispatcher ×2, worker ×3, intake.
     Apart,
     /// SQLite; one process.
     Alone,
@@ -71,10 +71,16 @@ async fn main() -> anyhow::Result<ExitCode> {
     if let Some(words) = &verdict.skipped {
         println!("{words}");
     }
+    println!("each kind of event, and how often it met mail that was being sent:\n{}", verdict.tally.words());
+    println!("what was held after a round:\n{}", verdict.held());
     println!("{} kills: {}", verdict.kills, verdict.words());
-    if verdict.is_good() {
+    let idle = verdict.tally.never_met();
+    if verdict.is_good() && idle.is_empty() {
         println!("every promise was kept");
         return Ok(ExitCode::SUCCESS);
+    }
+    if !idle.is_empty() {
+        println!("NOT TRIED  these met nothing: {}", idle.join(", "));
     }
     println!("what happened before:\n{}", verdict.recent.join("\n"));
     verdict.violations.iter().for_each(|violation| println!("BROKEN  {}: {}", violation.check, violation.words));

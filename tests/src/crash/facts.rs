@@ -12,6 +12,8 @@ pub struct Facts {
     /// In the order in which the database made them.
     pub moves: Vec<Move>,
     pub acts: Vec<Act>,
+    pub tellings: Vec<Telling>,
+    pub bounces: Vec<Bounce>,
     /// In the order in which the sandbox accepted them.
     pub copies: Vec<Arrival>,
     /// By delivery, the content that this recipient was to get.
@@ -58,6 +60,8 @@ pub struct Move {
     /// When its transaction began: it sees what was committed before.
     pub began: At,
     pub committed: At,
+    /// On the machine's clock, which the sandbox has too: the commit on PostgreSQL, a little before it on SQLite.
+    pub at_ms: i64,
 }
 
 impl Move {
@@ -72,6 +76,28 @@ impl Move {
     pub fn is_sent_again(&self) -> bool {
         (self.from, self.to) == (DeliveryState::InDoubt, DeliveryState::Deferred)
     }
+}
+
+/// The end of an attempt, as it was written into the row's history.
+#[derive(Debug, Clone, Copy)]
+pub struct Telling {
+    pub delivery: i64,
+    /// Which attempt it was, from 1.
+    pub number: i64,
+    /// The attempt that the row has come to.
+    pub row_is_at: i64,
+}
+
+/// What was written to us about a delivery that had been accepted.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounce {
+    pub delivery: i64,
+    /// Reports that were answered with 250.
+    pub answered: usize,
+    /// Reports that are kept: also those whose answer was lost.
+    pub kept: usize,
+    /// Of these, those from which something followed.
+    pub followed: usize,
 }
 
 /// What somebody did that stops sending.
@@ -99,6 +125,8 @@ pub enum What {
 #[derive(Debug, Clone)]
 pub struct Arrival {
     pub seq: u64,
+    /// On the machine's clock.
+    pub at_ms: i64,
     /// By its Message-ID; `None`: not one of ours.
     pub delivery: Option<i64>,
     pub recipient: String,
@@ -111,4 +139,6 @@ pub struct Vital {
     pub what: String,
     pub is: u64,
     pub at_most: u64,
+    /// Where it is, for whoever has to find out why; empty when there is no more to say.
+    pub detail: String,
 }

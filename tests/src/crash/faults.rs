@@ -10,9 +10,10 @@ use tokio::net::TcpStream;
 use tokio::task::block_in_place;
 use tokio::time::timeout;
 
+use super::event::{Done, Event, Server};
 use super::fleet::Fleet;
 use super::ground::{Apart, Ground, Servers};
-use super::schedule::{BAD_NETWORK_FOR, DISK_FULL_FOR, Event, FROZEN_FOR, Server};
+use super::schedule::{BAD_NETWORK_FOR, DISK_FULL_FOR, FROZEN_FOR};
 use crate::binary::command;
 
 const DELAY: Duration = Duration::from_millis(120);
@@ -38,6 +39,8 @@ pub struct Faults {
 }
 
 impl Faults {
+    /// Says what it did, and whether it could be done.
+    ///
     /// # Errors
     /// A process of ours cannot be handled.
     pub async fn make(
@@ -46,23 +49,23 @@ impl Faults {
         ground: &mut Ground,
         fleet: &mut Fleet,
         random: &mut StdRng,
-    ) -> anyhow::Result<String> {
+    ) -> anyhow::Result<Done> {
         match event {
             Event::Kill(role) => {
                 let number = any_of(random, &fleet.of_role(role));
                 fleet.kill(number).await?;
-                return Ok(format!("killed {role} {number}"));
+                return Ok(made(format!("killed {role} {number}")));
             }
             Event::Freeze(role) => {
                 let number = any_of(random, &fleet.of_role(role));
                 fleet.freeze(number, FROZEN_FOR)?;
-                return Ok(format!("froze {role} {number}"));
+                return Ok(made(format!("froze {role} {number}")));
             }
             Event::DiskFull => return Ok(self.fill_disk(ground)),
             Event::Double => return double_start(ground, fleet).await,
             _ => {}
         }
-        let Servers::Apart(apart) = &mut ground.servers else { return Ok("nothing".to_owned()) };
+        let Servers::Apart(apart) = &mut ground.servers else { return Ok(not_made("nothing")) };
         match event {
             Event::RedisDies => block_in_place(|| apart.redis.die_and_come_back_empty()),
             Event::RedisFailsOver => block_in_place(|| apart.fail_over()),
@@ -91,22 +94,22 @@ impl Faults {
             Event::HalfClosed(server) => proxy(apart, server).half_close(),
             _ => {}
         }
-        Ok(format!("{event:?}"))
+        Ok(made(format!("{event:?}")))
     }
 
     fn later(&mut self, after: Duration, relief: Relief) {
         self.later.push((Instant::now() + after, relief));
     }
 
-    fn fill_disk(&mut self, ground: &Ground) -> String {
+    fn fill_disk(&mut self, ground: &Ground) -> Done {
         if let Some(why) = ground.disk().missing() {
             let words = format!("a full disk was not tried: no disk of its own can be mounted here ({why})");
             self.skipped = Some(words.clone());
-            return words;
+            return not_made(words);
         }
         block_in_place(|| ground.disk().fill());
         self.later(DISK_FULL_FOR, Relief::RoomOnDisk);
-        "filled the disk".to_owned()
+        made("filled the disk")
     }
 
     fn give_room(&mut self, postgres: &tidings_testing::TestPostgres) {
@@ -158,20 +161,28 @@ const fn proxy(apart: &Apart, server: Server) -> &FaultProxy {
     }
 }
 
+fn made(words: impl Into<String>) -> Done {
+    Done { words: words.into(), met: true }
+}
+
+fn not_made(words: impl Into<String>) -> Done {
+    Done { words: words.into(), met: false }
+}
+
 fn any_of(random: &mut StdRng, numbers: &[usize]) -> usize {
     numbers[random.random_range(0..numbers.len())]
 }
 
 /// Two processes on one SQLite file would each call the other's messages in flight leftovers of a crash.
-async fn double_start(ground: &Ground, fleet: &Fleet) -> anyhow::Result<String> {
+async fn double_start(ground: &Ground, fleet: &Fleet) -> anyhow::Result<Done> {
     for address in fleet.pages() {
         if TcpStream::connect(address).await.is_err() {
-            return Ok("no process runs that a second one could disturb".to_owned());
+            return Ok(not_made("no process runs that a second one could disturb"));
         }
     }
     let second = command().arg("serve").envs(ground.environment()).env("TIDINGS_LISTEN", "127.0.0.1:0").output();
     let second = timeout(REFUSED_WITHIN, second).await.context("a second process was not refused")??;
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     anyhow::ensure!(said.contains("another Tidings process"), "a second process was not refused: {said}");
-    Ok("a second process was refused".to_owned())
+    Ok(made("a second process was refused"))
 }

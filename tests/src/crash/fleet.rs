@@ -17,7 +17,7 @@ const RESTART_AFTER: Duration = Duration::from_millis(500);
 const START_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-const APART: &[&str] = &["web", "web", "dispatcher", "dispatcher", "worker", "worker", "worker"];
+const APART: &[&str] = &["web", "web", "dispatcher", "dispatcher", "worker", "worker", "worker", "intake"];
 const ALONE: &[&str] = &["serve"];
 
 pub struct Fleet {
@@ -32,6 +32,8 @@ pub struct Member {
     child: Child,
     /// Of one that serves pages; the same after each start.
     pub http: Option<SocketAddr>,
+    /// Of one that takes mail.
+    smtp: Option<SocketAddr>,
     frozen_until: Option<Instant>,
     ended: Option<Instant>,
     log: PathBuf,
@@ -50,15 +52,21 @@ impl Fleet {
         let mut fleet = Self { members: Vec::new(), environment, audience, per_second };
         for (number, role) in roles.iter().enumerate() {
             let http = matches!(*role, "web" | "serve").then(free_address).transpose()?;
+            let smtp = matches!(*role, "intake" | "serve").then(free_address).transpose()?;
             let log = ground.folder().join(format!("{role}-{number}.log"));
-            let child = fleet.launch(role, http, &log)?;
-            let member = Member { role, child, http, frozen_until: None, ended: None, log, files_at_rest: 0 };
+            let child = fleet.launch(role, (http, smtp), &log)?;
+            let member = Member { role, child, http, smtp, frozen_until: None, ended: None, log, files_at_rest: 0 };
             fleet.members.push(member);
         }
         Ok(fleet)
     }
 
-    fn launch(&self, role: &str, http: Option<SocketAddr>, log: &PathBuf) -> anyhow::Result<Child> {
+    fn launch(
+        &self,
+        role: &str,
+        (http, smtp): (Option<SocketAddr>, Option<SocketAddr>),
+        log: &PathBuf,
+    ) -> anyhow::Result<Child> {
         let log = File::options().create(true).append(true).open(log).context("the log of a process")?;
         let listen = http.map_or_else(|| "127.0.0.1:0".to_owned(), |address| address.to_string());
         command()
@@ -66,6 +74,7 @@ impl Fleet {
             .args(["--sandbox-pace", &self.per_second.to_string()])
             .envs(self.environment.iter().cloned())
             .env("TIDINGS_LISTEN", listen)
+            .envs(smtp.map(|address| ("TIDINGS_INTAKE_LISTEN", address.to_string())))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -89,6 +98,14 @@ impl Fleet {
         self.members.iter().filter_map(|member| member.http).collect()
     }
 
+    /// Where mail comes in.
+    ///
+    /// # Errors
+    /// Nobody takes mail.
+    pub fn intake(&self) -> anyhow::Result<SocketAddr> {
+        self.members.iter().find_map(|member| member.smtp).context("nobody takes mail")
+    }
+
     /// SIGKILL: no handler runs, nothing is flushed. It is started again at once.
     ///
     /// # Errors
@@ -100,7 +117,7 @@ impl Fleet {
 
     fn start_again(&mut self, number: usize) -> anyhow::Result<()> {
         let member = &self.members[number];
-        let child = self.launch(member.role, member.http, &member.log)?;
+        let child = self.launch(member.role, (member.http, member.smtp), &member.log)?;
         let member = &mut self.members[number];
         (member.child, member.frozen_until, member.ended) = (child, None, None);
         Ok(())

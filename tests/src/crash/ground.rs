@@ -210,6 +210,19 @@ impl RedisPair {
         self.command(self.primary, &["FLUSHALL"]);
     }
 
+    /// Connections to the one that serves, this question's own not counted.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn connections(&self) -> anyhow::Result<u64> {
+        let port = self.servers[self.primary].port().to_string();
+        let said = Command::new("redis-cli").args(["-p", &port, "INFO", "clients"]).output().context("redis-cli")?;
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        let clients = said.lines().find_map(|line| line.strip_prefix("connected_clients:"));
+        let clients: u64 = clients.with_context(|| format!("Redis says {said:?}"))?.trim().parse()?;
+        Ok(clients.saturating_sub(1))
+    }
+
     fn promote(&mut self) -> SocketAddr {
         self.command(1 - self.primary, &["REPLICAOF", "NO", "ONE"]);
         self.primary = 1 - self.primary;

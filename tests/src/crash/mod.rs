@@ -5,7 +5,10 @@
 //! each of its microseconds.
 
 mod acts;
+mod bouncer;
 pub mod checker;
+mod collect;
+pub mod event;
 pub mod facts;
 mod faults;
 mod fleet;
@@ -18,6 +21,7 @@ pub mod schedule;
 mod vitals;
 mod witness;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -26,7 +30,10 @@ use rand::rngs::StdRng;
 
 pub use ground::SetUp;
 
+pub use event::Tally;
+
 use checker::{Sums, Violation, check, sums};
+use facts::Vital;
 use fleet::Fleet;
 use ground::Ground;
 use round::Stage;
@@ -62,6 +69,10 @@ pub struct Verdict {
     pub kills: u32,
     pub sums: Sums,
     pub violations: Vec<Violation>,
+    /// How often each kind of event met what it is for.
+    pub tally: Tally,
+    /// The most that was held at the end of a round, and how much it may be.
+    pub vitals: BTreeMap<String, (u64, u64)>,
     /// The events before the round in which a promise was broken.
     pub recent: Vec<String>,
     pub skipped: Option<String>,
@@ -116,6 +127,8 @@ pub async fn run(trial: &Trial) -> anyhow::Result<Verdict> {
         let steps = schedule(stage.random, trial.set_up, kills, trial.longest_rest);
         let played = stage.play(u32::try_from(number)? + 1, people, &steps).await?;
         verdict.kills += played.kills;
+        verdict.tally.extend(&played.tally);
+        verdict.remember(&played.facts.vitals);
         verdict.skipped = verdict.skipped.or(played.skipped);
         verdict.slowest_end = verdict.slowest_end.max(played.ended_after);
         verdict.sums += sums(&played.facts);
@@ -135,13 +148,27 @@ impl Verdict {
         self.violations.is_empty()
     }
 
+    fn remember(&mut self, vitals: &[Vital]) {
+        for vital in vitals {
+            let most = self.vitals.entry(vital.what.clone()).or_default();
+            *most = (most.0.max(vital.is), most.1.max(vital.at_most));
+        }
+    }
+
+    /// One line for each thing that is held.
+    #[must_use]
+    pub fn held(&self) -> String {
+        let line = |(what, (is, at_most)): (&String, &(u64, u64))| format!("  {what:<32} {is:>8} of at most {at_most}");
+        self.vitals.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
     /// In one line.
     #[must_use]
     pub fn words(&self) -> String {
-        let Sums { recipients, copies, lost, doubled, in_doubt, sent_again } = self.sums;
+        let Sums { recipients, copies, lost, doubled, in_doubt, sent_again, bounced, brought } = self.sums;
         format!(
             "{recipients} recipients, {copies} copies, {lost} lost, {doubled} doubled, {in_doubt} in doubt at the end, \
-             {sent_again} sent again in doubt, the slowest end {:.0} s after the last fault",
+             {sent_again} sent again in doubt, {bounced} bounced later by {brought} reports, the slowest end {:.0} s after the last fault",
             self.slowest_end.as_secs_f64()
         )
     }

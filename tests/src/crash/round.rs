@@ -1,28 +1,29 @@
 //! One round: some campaigns, everything going wrong meanwhile, then peace, the end of all campaigns, and the facts.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
+use rand::Rng;
 use rand::rngs::StdRng;
-use tidings_compose::TokenKind;
 use tidings_domain::CampaignState;
-use tidings_sandbox::read_log;
-use tidings_store::{CampaignId, PeopleFilter, RevisionId};
+use tidings_store::CampaignId;
 use tidings_worker::now;
+use tokio::time::timeout;
 
 use super::Progress;
 use super::acts::{Acts, LETTERS};
-use super::facts::{Arrival, CampaignFacts, Facts, Row};
+use super::bouncer::Bouncer;
+use super::event::{Done, Event, Tally};
+use super::facts::Facts;
 use super::faults::Faults;
 use super::fleet::Fleet;
 use super::ground::Ground;
 use super::pages::Pages;
 use super::people::Someone;
 use super::scene::{ACTOR, Letter, Scene};
-use super::schedule::{Event, Step};
-use super::vitals::vitals;
-use super::witness::Testimony;
+use super::schedule::Step;
 
 /// Events that are told when a promise was broken.
 const RECENT_EVENTS: usize = 60;
@@ -31,8 +32,11 @@ const END_WITHIN: Duration = Duration::from_secs(240);
 /// When nothing is wrong any more, a click does what it should within this.
 const LAUNCHED_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Rows of the ledger read in one page.
-const PAGE_ROWS: i64 = 5_000;
+/// A question of the harness's own to a database that may be away.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
+/// Who clicked at a server that is gone clicks again, so often and after so long.
+const MOST_CLICKS: u32 = 3;
+const CLICKS_AGAIN_AFTER: Duration = Duration::from_millis(700);
 
 /// What all rounds share.
 pub struct Stage<'a> {
@@ -52,6 +56,7 @@ pub struct Played {
     pub facts: Facts,
     pub recent: Vec<String>,
     pub kills: u32,
+    pub tally: Tally,
     pub skipped: Option<String>,
     /// From the last fault to the end of the last campaign.
     pub ended_after: Duration,
@@ -67,12 +72,17 @@ impl Stage<'_> {
             letters.push(self.scene.draft(self.ground, name, people).await?);
         }
         let began = Instant::now();
+        let bouncer = self.bouncer(&letters, people.len())?;
         let (mut faults, mut recent, mut kills) = (Faults::default(), VecDeque::new(), 0);
+        let mut tally = Tally::default();
         for step in steps {
             self.rest(step.after, &mut faults).await?;
-            let said = self.happen(step.event, &letters, &mut faults).await?;
+            let sends = self.meets_sending(step.event, &letters, &bouncer).await;
+            let Done { words, met } = self.happen(step.event, &letters, &mut faults).await?;
             kills += u32::from(step.event.is_kill());
-            let words = format!("{:>7.2} s  {said}", began.elapsed().as_secs_f64());
+            tally.add(step.event, met && sends);
+            let mark = if met && sends { '+' } else { ' ' };
+            let words = format!("{:>7.2} s {mark} {words}", began.elapsed().as_secs_f64());
             self.progress.tell(&words);
             recent.push_back(words);
             if recent.len() > RECENT_EVENTS {
@@ -83,13 +93,32 @@ impl Stage<'_> {
         self.fleet.thaw_all()?;
         let peace = Instant::now();
         self.mend_what_people_did(&letters).await?;
-        let ended = self.until_all_end(&letters, peace).await;
-        if let Err(error) = ended {
-            bail!("{error:#}\nwhat happened last:\n{}", recent.make_contiguous().join("\n"));
-        }
+        let ended = self.until_all_end(&letters, bouncer, peace).await;
+        let answered = match ended {
+            Ok(answered) => answered,
+            Err(error) => bail!("{error:#}\nwhat happened last:\n{}", recent.make_contiguous().join("\n")),
+        };
         let ended_after = peace.elapsed();
-        let facts = self.facts(&letters).await?;
-        Ok(Played { facts, recent: recent.into(), kills, skipped: faults.skipped, ended_after })
+        let facts = self.facts(&letters, answered).await?;
+        Ok(Played { facts, recent: recent.into(), kills, tally, skipped: faults.skipped, ended_after })
+    }
+
+    fn bouncer(&mut self, letters: &[Letter], recipients: usize) -> anyhow::Result<Bouncer> {
+        let campaigns = letters.iter().map(|letter| letter.id).collect();
+        let parts = (self.scene.workspace.clone(), Arc::clone(&self.scene.keys));
+        Bouncer::start(parts, campaigns, recipients, self.fleet.intake()?, self.random.random())
+    }
+
+    /// What breaks does so in the middle of something; what people do says by itself what it found.
+    async fn meets_sending(&self, event: Event, letters: &[Letter], bouncer: &Bouncer) -> bool {
+        if event.is_act() {
+            return true;
+        }
+        if matches!(event, Event::Kill("intake") | Event::Freeze("intake")) {
+            return bouncer.is_at_work();
+        }
+        let acts = Acts { scene: self.scene, pages: self.pages, letters };
+        matches!(timeout(ANSWERED_WITHIN, acts.anything_sends()).await, Ok(Ok(true)))
     }
 
     /// Looks after processes and faults meanwhile.
@@ -106,10 +135,26 @@ impl Stage<'_> {
         }
     }
 
-    async fn happen(&mut self, event: Event, letters: &[Letter], faults: &mut Faults) -> anyhow::Result<String> {
+    async fn happen(&mut self, event: Event, letters: &[Letter], faults: &mut Faults) -> anyhow::Result<Done> {
+        if !event.is_act() {
+            return faults.make(event, self.ground, self.fleet, self.random).await;
+        }
+        let mut clicks = 1;
+        loop {
+            match self.act(event, letters).await {
+                Ok(done) => return Ok(done),
+                Err(_) if clicks < MOST_CLICKS => clicks += 1,
+                // Whoever clicks while a server is away sees an error; nothing else comes of it.
+                Err(error) => return Ok(Done { words: format!("{event:?} failed: {error:#}"), met: false }),
+            }
+            self.rest(CLICKS_AGAIN_AFTER, faults).await?;
+        }
+    }
+
+    async fn act(&mut self, event: Event, letters: &[Letter]) -> anyhow::Result<Done> {
         let acts = Acts { scene: self.scene, pages: self.pages, letters };
         let random = &mut *self.random;
-        let done = match event {
+        match event {
             Event::Launch(number) => acts.launch_twice(number).await,
             Event::Pause => acts.pause(random).await,
             Event::Resume => acts.resume(random).await,
@@ -119,10 +164,8 @@ impl Stage<'_> {
             Event::Suppress => acts.suppress(random).await,
             Event::DeleteSubscriber => acts.delete_subscriber(random).await,
             Event::SendAgain => acts.send_again(random).await,
-            fault => return faults.make(fault, self.ground, self.fleet, random).await,
-        };
-        // Whoever clicks while a server is away sees an error; nothing else comes of it.
-        Ok(done.unwrap_or_else(|error| format!("{event:?} failed: {error:#}")))
+            other => bail!("{other:?} is nothing that people do"),
+        }
     }
 
     /// Launches what could not be launched, and lets go on what was paused: else nothing would end.
@@ -133,7 +176,7 @@ impl Stage<'_> {
             while self.scene.workspace.campaign_head(letter.id).await?.state == CampaignState::Draft {
                 ensure!(began.elapsed() < LAUNCHED_WITHIN, "{} cannot be launched", letter.name);
                 let acts = Acts { scene: self.scene, pages: self.pages, letters };
-                let said = acts.launch_twice(number).await.unwrap_or_else(|error| format!("{error:#}"));
+                let said = acts.launch_twice(number).await.map_or_else(|error| format!("{error:#}"), |done| done.words);
                 self.progress.tell(&said);
                 self.fleet.tend()?;
             }
@@ -142,13 +185,30 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// Twice: what is in doubt when all have ended is sent again, once.
-    async fn until_all_end(&mut self, letters: &[Letter], since: Instant) -> anyhow::Result<()> {
+    /// Twice: what is in doubt when all have ended is sent again, once. Returns how many reports were answered for each delivery.
+    async fn until_all_end(
+        &mut self,
+        letters: &[Letter],
+        bouncer: Bouncer,
+        since: Instant,
+    ) -> anyhow::Result<HashMap<i64, usize>> {
         self.until_ended(letters, since).await?;
         for letter in letters {
             self.scene.workspace.resend_in_doubt(letter.id, ACTOR, now()).await?;
         }
-        self.until_ended(letters, since).await
+        self.until_ended(letters, since).await?;
+        let answered = bouncer.end().await?;
+        self.until_reports_are_read(since).await?;
+        Ok(answered)
+    }
+
+    async fn until_reports_are_read(&mut self, since: Instant) -> anyhow::Result<()> {
+        while self.scene.store.unread_reports().await? > 0 {
+            ensure!(since.elapsed() < END_WITHIN, "liveness: reports are not read {END_WITHIN:?} after the last fault");
+            self.fleet.tend()?;
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 
     async fn until_ended(&mut self, letters: &[Letter], since: Instant) -> anyhow::Result<()> {
@@ -170,78 +230,5 @@ impl Stage<'_> {
         let overview = self.scene.workspace.overview(id).await?;
         let over = matches!(overview.head.state, CampaignState::Done | CampaignState::Cancelled);
         Ok(over && overview.counts.iter().all(|(state, n)| *n == 0 || state.is_terminal()))
-    }
-
-    async fn facts(&mut self, letters: &[Letter]) -> anyhow::Result<Facts> {
-        let vitals = vitals(self.ground, self.fleet).await?;
-        let testimony = tokio::task::block_in_place(|| Testimony::since(self.ground, self.seen_moves))?;
-        self.seen_moves = testimony.last();
-        let mut facts = Facts { moves: testimony.moves, acts: testimony.acts, vitals, ..Facts::default() };
-        for letter in letters {
-            let campaign = self.campaign_facts(letter).await?;
-            let head = self.scene.workspace.campaign_head(letter.id).await?;
-            let revision = head.revision_id.context("a launched campaign has its content")?;
-            facts.expected.extend(self.expected(letter, revision, &campaign.rows).await?);
-            facts.campaigns.push(campaign);
-        }
-        facts.copies = self.arrivals()?;
-        Ok(facts)
-    }
-
-    async fn campaign_facts(&self, letter: &Letter) -> anyhow::Result<CampaignFacts> {
-        let overview = self.scene.workspace.overview(letter.id).await?;
-        let miscounts = self.scene.store.miscounts(letter.id).await?;
-        let (mut rows, mut after) = (Vec::new(), None);
-        loop {
-            let page = self.scene.workspace.people(letter.id, PeopleFilter::default(), after, PAGE_ROWS).await?;
-            let row = |person: tidings_store::Person| Row {
-                delivery: person.id.0,
-                recipient: person.recipient,
-                state: person.state,
-            };
-            rows.extend(page.people.into_iter().map(row));
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        Ok(CampaignFacts {
-            id: letter.id.0,
-            name: letter.name.clone(),
-            state: overview.head.state,
-            audience: overview.head.audience_total,
-            counted: overview.counts.values().sum(),
-            miscounts: miscounts.iter().map(|miscount| format!("{miscount:?}")).collect(),
-            rows,
-            invited: letter.invited().map(str::to_owned).collect(),
-        })
-    }
-
-    async fn expected(
-        &self,
-        letter: &Letter,
-        revision: RevisionId,
-        rows: &[Row],
-    ) -> anyhow::Result<HashMap<i64, String>> {
-        let mailer = self.scene.mailer(revision).await?;
-        let content = |row: &Row| Ok((row.delivery, letter.expected(&mailer, row.delivery, &row.recipient)?));
-        rows.iter().map(content).collect()
-    }
-
-    /// What the sandbox accepted since the last round.
-    fn arrivals(&mut self) -> anyhow::Result<Vec<Arrival>> {
-        let mut arrivals = Vec::new();
-        let mut last = self.seen_copies;
-        read_log(&self.ground.accepted_log(), |entry| {
-            last = entry.seq;
-            if entry.seq > self.seen_copies {
-                let local = entry.message_id.trim_start_matches('<').split('@').next().unwrap_or_default();
-                let delivery = self.scene.keys.open(TokenKind::MessageId, local);
-                arrivals.push(Arrival { seq: entry.seq, delivery, recipient: entry.recipient, content: entry.content });
-            }
-        })?;
-        ensure!(last >= self.seen_copies, "the sandbox's record became shorter");
-        self.seen_copies = last;
-        Ok(arrivals)
     }
 }

@@ -4,25 +4,27 @@
 use anyhow::{Context, bail};
 use tidings_domain::DeliveryState;
 
-use super::facts::{Act, At, Move, What};
+use super::facts::{Act, At, Move, Telling, What};
 use super::ground::Ground;
 
 const POSTGRES: &str = include_str!("witness_postgres.sql");
 const SQLITE: &str = include_str!("witness_sqlite.sql");
 
-/// One line for each, fields parted by `|`: number, what, id, campaign, subscriber, from, to, began, committed, text.
+/// One line for each, fields parted by `|`: number, what, id, campaign, subscriber, from, to, began, committed, the clock, text.
 const READ_POSTGRES: &str = "SELECT n, what, id, campaign, subscriber, old_state, new_state, \
     CAST(extract(epoch FROM began) * 1000000 AS BIGINT), \
-    CAST(extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000000 AS BIGINT), text FROM witness WHERE n > ";
+    CAST(extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000000 AS BIGINT), \
+    CAST(floor(extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000) AS BIGINT), text FROM witness WHERE n > ";
 const READ_SQLITE: &str =
-    "SELECT n, what, id, campaign, subscriber, old_state, new_state, n, n, text FROM witness WHERE n > ";
-const FIELDS: usize = 10;
+    "SELECT n, what, id, campaign, subscriber, old_state, new_state, n, n, at_ms, text FROM witness WHERE n > ";
+const FIELDS: usize = 11;
 
 /// What it has seen since it was last asked.
 #[derive(Debug, Default)]
 pub struct Testimony {
     pub moves: Vec<Move>,
     pub acts: Vec<Act>,
+    pub tellings: Vec<Telling>,
     last: i64,
 }
 
@@ -53,7 +55,7 @@ impl Testimony {
 
     fn hear(&mut self, line: &str) -> anyhow::Result<()> {
         let fields: Vec<&str> = line.splitn(FIELDS, '|').collect();
-        let [n, what, id, campaign, subscriber, from, to, began, committed, text] = fields[..] else {
+        let [n, what, id, campaign, subscriber, from, to, began, committed, at_ms, text] = fields[..] else {
             bail!("{} fields", fields.len());
         };
         let (id, began, committed): (i64, At, At) = (id.parse()?, began.parse()?, committed.parse()?);
@@ -62,7 +64,12 @@ impl Testimony {
             "moved" => {
                 let (from, to) = (state(from)?, state(to)?);
                 let (campaign, subscriber) = (campaign.parse()?, subscriber.parse().ok());
-                self.moves.push(Move { delivery: id, campaign, subscriber, from, to, began, committed });
+                let at_ms = at_ms.parse()?;
+                self.moves.push(Move { delivery: id, campaign, subscriber, from, to, began, committed, at_ms });
+                return Ok(());
+            }
+            "told" => {
+                self.tellings.push(Telling { delivery: id, number: from.parse()?, row_is_at: to.parse()? });
                 return Ok(());
             }
             "launched" => What::Launched(id),
@@ -90,11 +97,16 @@ mod tests {
     #[test]
     fn the_witness_is_understood() {
         let mut testimony = Testimony::default();
-        testimony.hear("1|moved|5|2|9|1|2|100|110|").expect("a move");
-        testimony.hear("2|moved|6|2||1|2|100|110|").expect("a move of somebody deleted");
-        testimony.hear("3|suppressed|4|||||120|130|a|b@x.example").expect("an act");
-        assert!(testimony.hear("4|danced|1|||||1|1|").is_err() && testimony.hear("nonsense").is_err());
+        testimony.hear("1|moved|5|2|9|1|2|100|110|7|").expect("a move");
+        testimony.hear("2|moved|6|2||1|2|100|110|7|").expect("a move of somebody deleted");
+        testimony.hear("3|suppressed|4|||||120|130|7|a|b@x.example").expect("an act");
+        testimony.hear("4|told|5|||1|2|140|150|7|").expect("how an attempt ended");
+        assert!(testimony.hear("5|danced|1|||||1|1|7|").is_err() && testimony.hear("nonsense").is_err());
         assert!(testimony.moves[0].is_intent() && testimony.moves[1].subscriber.is_none());
+        assert_eq!(
+            (testimony.moves[0].at_ms, testimony.tellings[0].number, testimony.tellings[0].row_is_at),
+            (7, 1, 2)
+        );
         let expected = Act { what: What::Suppressed("a|b@x.example".to_owned()), committed: 130 };
         assert_eq!(testimony.acts, [expected]);
     }

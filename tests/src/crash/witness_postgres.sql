@@ -70,3 +70,11 @@ CREATE FUNCTION witness_list() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 END $$;
 CREATE TRIGGER witness_list AFTER DELETE ON subscriptions FOR EACH ROW
     WHEN (OLD.status = 'subscribed') EXECUTE FUNCTION witness_list();
+
+-- How an attempt ended is told of the attempt that the row has come to: number, and where the row is.
+CREATE FUNCTION witness_told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO witness (what, id, old_state, new_state)
+    SELECT 'told', d.id, NEW.number, d.attempt FROM deliveries d WHERE d.id = NEW.delivery_id AND d.kind = 0;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER witness_told AFTER INSERT OR UPDATE ON attempts FOR EACH ROW EXECUTE FUNCTION witness_told();

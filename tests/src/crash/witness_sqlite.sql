@@ -7,7 +7,8 @@ CREATE TABLE witness (
     subscriber BIGINT,
     old_state  SMALLINT,
     new_state  SMALLINT,
-    text       TEXT
+    text       TEXT,
+    at_ms      BIGINT NOT NULL DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
 );
 
 CREATE TRIGGER witness_move AFTER UPDATE ON deliveries WHEN OLD.state <> NEW.state AND NEW.kind = 0 BEGIN
@@ -45,4 +46,14 @@ END;
 -- A list takes its subscriptions along, whoever was on it.
 CREATE TRIGGER witness_list AFTER DELETE ON subscriptions WHEN OLD.status = 'subscribed' BEGIN
     INSERT INTO witness (what, id) VALUES ('unsubscribed', OLD.subscriber_id);
+END;
+
+-- How an attempt ended is told of the attempt that the row has come to: number, and where the row is.
+CREATE TRIGGER witness_told AFTER INSERT ON attempts BEGIN
+    INSERT INTO witness (what, id, old_state, new_state)
+    SELECT 'told', d.id, NEW.number, d.attempt FROM deliveries d WHERE d.id = NEW.delivery_id AND d.kind = 0;
+END;
+CREATE TRIGGER witness_told_again AFTER UPDATE ON attempts BEGIN
+    INSERT INTO witness (what, id, old_state, new_state)
+    SELECT 'told', d.id, NEW.number, d.attempt FROM deliveries d WHERE d.id = NEW.delivery_id AND d.kind = 0;
 END;

@@ -1,7 +1,11 @@
 //! Made-up records: each check sees what it is for.
 
+use std::collections::HashMap;
+
+use tidings_domain::{CampaignState, DeliveryState};
+
 use super::*;
-use crate::crash::facts::Vital;
+use crate::crash::facts::{Act, Bounce, Telling, Vital, What};
 
 const CAMPAIGN: i64 = 7;
 const DELIVERY: i64 = 100;
@@ -9,7 +13,16 @@ const SUBSCRIBER: i64 = 50;
 const ANA: &str = "ana@postbox.example";
 
 fn step(from: DeliveryState, to: DeliveryState, at: i64) -> Move {
-    Move { delivery: DELIVERY, campaign: CAMPAIGN, subscriber: Some(SUBSCRIBER), from, to, began: at, committed: at }
+    Move {
+        delivery: DELIVERY,
+        campaign: CAMPAIGN,
+        subscriber: Some(SUBSCRIBER),
+        from,
+        to,
+        began: at,
+        committed: at,
+        at_ms: at,
+    }
 }
 
 fn act(what: What, committed: i64) -> Act {
@@ -17,7 +30,7 @@ fn act(what: What, committed: i64) -> Act {
 }
 
 fn copy(seq: u64) -> Arrival {
-    Arrival { seq, delivery: Some(DELIVERY), recipient: ANA.to_owned(), content: "hers".to_owned() }
+    Arrival { seq, at_ms: 25, delivery: Some(DELIVERY), recipient: ANA.to_owned(), content: "hers".to_owned() }
 }
 
 /// One campaign to one person, all well.
@@ -42,9 +55,11 @@ fn good() -> Facts {
             step(S::Sending, S::Accepted, 30),
         ],
         acts: vec![act(What::Launched(CAMPAIGN), 5)],
+        tellings: vec![Telling { delivery: DELIVERY, number: 1, row_is_at: 1 }],
+        bounces: Vec::new(),
         copies: vec![copy(1)],
         expected: HashMap::from([(DELIVERY, "hers".to_owned())]),
-        vitals: vec![Vital { what: "files of a worker".to_owned(), is: 20, at_most: 20 }],
+        vitals: vec![Vital { what: "files of a worker".to_owned(), is: 20, at_most: 20, detail: String::new() }],
     }
 }
 
@@ -92,7 +107,7 @@ fn a_cancelled_fan_out_owes_nobody_a_row() {
 
 #[test]
 fn a_second_copy_needs_a_doubt_and_a_person() {
-    assert_eq!(broken(|f| f.copies.push(copy(2))), ["doubled"]);
+    assert_eq!(broken(|f| f.copies.push(copy(2))), ["doubled", "intent first"]);
     let again = |f: &mut Facts| {
         use DeliveryState as S;
         f.moves[2] = step(S::Sending, S::InDoubt, 30);
@@ -102,14 +117,14 @@ fn a_second_copy_needs_a_doubt_and_a_person() {
             step(S::Queued, S::Sending, 60),
             step(S::Sending, S::Accepted, 70),
         ]);
-        f.copies.push(copy(2));
+        f.copies.push(Arrival { at_ms: 65, ..copy(2) });
     };
     assert_eq!(broken(again), [""; 0]);
     let thrice = |f: &mut Facts| {
         again(f);
-        f.copies.push(copy(3));
+        f.copies.push(Arrival { at_ms: 66, ..copy(3) });
     };
-    assert_eq!(broken(thrice), ["doubled"]);
+    assert_eq!(broken(thrice), ["doubled", "intent first"]);
     let mut facts = good();
     again(&mut facts);
     let found = sums(&facts);
@@ -159,13 +174,48 @@ fn a_bounce_that_arrived_is_a_lie() {
 }
 
 #[test]
+fn an_intent_is_committed_before_the_dot() {
+    assert_eq!(broken(|f| f.copies[0].at_ms = 19), ["intent first"]);
+    assert_eq!(broken(|f| f.copies[0].at_ms = 20), [""; 0], "in the same millisecond");
+}
+
+#[test]
+fn who_lost_an_attempt_does_not_tell_how_it_ended() {
+    assert_eq!(broken(|f| f.tellings[0].row_is_at = 2), ["one attempt"]);
+    assert_eq!(broken(|f| f.tellings[0].row_is_at = 0), [""; 0], "refused before the dot, without a number");
+}
+
+#[test]
+fn a_bounce_is_counted_once_however_often_it_comes() {
+    use DeliveryState as S;
+    let came_back = |f: &mut Facts| {
+        f.campaigns[0].rows[0].state = S::HardBounced;
+        f.moves.push(step(S::Accepted, S::HardBounced, 40));
+        f.bounces.push(Bounce { delivery: DELIVERY, answered: 2, kept: 3, followed: 1 });
+    };
+    assert_eq!(broken(came_back), [""; 0]);
+    let but = |change: fn(&mut Bounce)| {
+        move |f: &mut Facts| {
+            came_back(f);
+            change(&mut f.bounces[0]);
+        }
+    };
+    assert_eq!(broken(but(|bounce| bounce.kept = 1)), ["bounced once"], "one that was answered is lost");
+    assert_eq!(broken(but(|bounce| bounce.followed = 2)), ["bounced once"]);
+    assert_eq!(broken(but(|bounce| bounce.followed = 0)), ["bounced once"]);
+    assert_eq!(broken(but(|bounce| bounce.delivery += 1)), ["bounced once"], "another one bounced");
+    let ignored = |f: &mut Facts| f.bounces.push(Bounce { delivery: DELIVERY, answered: 1, kept: 1, followed: 1 });
+    assert_eq!(broken(ignored), ["bounced once"], "it stands as accepted");
+}
+
+#[test]
 fn a_message_is_whole_and_its_own() {
     assert_eq!(broken(|f| f.copies[0].content = "another's".to_owned()), ["integrity"]);
     assert_eq!(broken(|f| f.copies[0].recipient = "bob@postbox.example".to_owned()), ["integrity"]);
     let strange = |f: &mut Facts| f.copies.push(Arrival { delivery: None, ..copy(2) });
     assert_eq!(broken(strange), ["integrity"]);
     let no_row = |f: &mut Facts| f.copies.push(Arrival { delivery: Some(DELIVERY + 1), ..copy(2) });
-    assert_eq!(broken(no_row), ["doubled", "integrity"], "and no intent either");
+    assert_eq!(broken(no_row), ["doubled", "intent first", "integrity"], "and no intent either");
 }
 
 #[test]
@@ -183,7 +233,7 @@ fn the_history_leads_to_where_the_row_stands() {
         broken(|f| {
             f.moves.remove(1);
         }),
-        ["doubled", "history"],
+        ["doubled", "intent first", "history"],
         "a copy without an intent"
     );
 }
