@@ -1,5 +1,6 @@
 //! The real program, started as a user would.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command as Build;
 use std::sync::OnceLock;
@@ -29,12 +30,23 @@ pub fn tidings() -> PathBuf {
         .get_or_init(|| {
             let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
             let (folder, selected) = if cfg!(debug_assertions) { ("debug", AMONG_TESTS) } else { ("release", ALONE) };
-            let built = Build::new(cargo).args(["build", "--quiet"]).args(selected).current_dir(root()).status();
+            let mut build = Build::new(cargo);
+            build.args(["build", "--quiet"]).args(selected).current_dir(root());
+            // What cargo tells a test of itself makes build scripts run again, and what stands on them is built anew.
+            for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_a_package(name)) {
+                build.env_remove(name);
+            }
+            let built = build.status();
             assert!(built.expect("cargo runs").success(), "the program cannot be built");
             let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().expect("cargo metadata");
             metadata.target_directory.join(folder).join("tidings").into_std_path_buf()
         })
         .clone()
+}
+
+fn is_of_a_package(variable: &OsStr) -> bool {
+    let name = variable.to_string_lossy();
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
 /// A command without the developer's own settings.

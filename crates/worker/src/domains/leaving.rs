@@ -1,9 +1,8 @@
 //! Where a workspace's mail leaves from: every address of every route that is switched on, because a pool, a failover or the next campaign
 //! may take any of them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use tidings_delivery::is_public;
 use tidings_domain::RouteKind;
 use tidings_store::Route;
 
@@ -44,7 +43,7 @@ impl Leaving {
         let own = [&route.source_v4, &route.source_v6].into_iter().filter_map(|source| source.parse().ok());
         let used: Vec<IpAddr> = if route.has_source() { own.collect() } else { addresses.to_vec() };
         // Behind a translation receivers see another address than the machine has.
-        let public: Vec<IpAddr> = used.into_iter().filter(|ip| is_public(*ip)).collect();
+        let public: Vec<IpAddr> = used.into_iter().filter(|ip| is_seen_outside(*ip)).collect();
         if public.is_empty() {
             self.unknown.push(route.name.clone());
         }
@@ -96,5 +95,18 @@ impl Leaving {
             words.push("Make sure that it also includes what your relay asks for.".to_owned());
         }
         (!words.is_empty()).then(|| words.join(" "))
+    }
+}
+
+/// Whether receivers may see this address: it is not one of the network's own, and not one that providers share between customers (RFC 6598).
+fn is_seen_outside(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let is_shared = (u32::from(ip) & 0xffc0_0000) == u32::from(Ipv4Addr::new(100, 64, 0, 0));
+            !(ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified() || is_shared)
+        }
+        IpAddr::V6(ip) => {
+            !(ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local())
+        }
     }
 }
