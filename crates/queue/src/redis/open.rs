@@ -185,6 +185,18 @@ impl Door {
 
     /// Who owns the prefix, and into how many parts the queue under it is divided.
     async fn partitions(&mut self, wire: &Wire, wanted: Option<u16>, is_cluster: bool) -> Result<u16, OpenError> {
+        if let Some(count) = self.owned(wire, wanted).await? {
+            return Ok(count);
+        }
+        if let Err(foreign) = self.unowned().await {
+            // Another process of ours may have begun between the two looks.
+            return self.owned(wire, wanted).await?.ok_or(foreign);
+        }
+        Ok(wanted.unwrap_or(if is_cluster { CLUSTER_PARTITIONS } else { 1 }).max(1))
+    }
+
+    /// The parts of the queue that is there already, if one is.
+    async fn owned(&self, wire: &Wire, wanted: Option<u16>) -> Result<Option<u16>, OpenError> {
         let mut command = redis::cmd("HMGET");
         command.arg(format!("{}:m", base(&self.prefix, 0))).arg("product").arg("schema").arg("partitions");
         let answer = wire.ask(&command).await.map_err(|(error, _)| self.refusal(&error))?;
@@ -198,13 +210,10 @@ impl Door {
                 let found = count.parse().unwrap_or(1);
                 match wanted {
                     Some(wanted) if wanted != found => Err(OpenError::OtherPartitions { at, prefix, found, wanted }),
-                    _ => Ok(found),
+                    _ => Ok(Some(found)),
                 }
             }
-            _ => {
-                self.unowned().await?;
-                Ok(wanted.unwrap_or(if is_cluster { CLUSTER_PARTITIONS } else { 1 }).max(1))
-            }
+            _ => Ok(None),
         }
     }
 

@@ -60,6 +60,7 @@ async fn many_processes_keep_one_rate() {
     const TIME: Duration = Duration::from_secs(3);
     let server = TestRedis::start();
     let queue = open(&server).await;
+    let began = Instant::now();
     queue.set_limits(&bulk("p"), Limits { per_second: RATE, burst: BURST, ..Limits::UNLIMITED }).await;
     queue.push(&bulk("p"), 1, &jobs(1, 0..5_000)).await;
     let end = Instant::now() + TIME;
@@ -85,7 +86,9 @@ async fn many_processes_keep_one_rate() {
     }
     let distinct: HashSet<_> = claimed.iter().map(|(_, delivery)| delivery).collect();
     assert_eq!(distinct.len(), claimed.len(), "each once");
-    let allowed = RATE * TIME.as_secs_f64() + f64::from(BURST);
+    // A busy machine ends late: what counts is the time that was taken.
+    let took = claimed.iter().map(|(at, _)| at.duration_since(began)).max().expect("some are claimed");
+    let allowed = RATE * took.as_secs_f64() + f64::from(BURST);
     let ratio = claimed.len() as f64 / allowed;
     println!("{} claimed of {allowed} allowed", claimed.len());
     assert!(ratio <= 1.01, "{ratio}");
