@@ -71,6 +71,9 @@ fn rule<'a>(text: &'a str, is: &'a str, check: &'a str) -> Vec<(&'a str, &'a str
         ("enhanced", ""),
         ("class", "throttled"),
         ("knob", "connections"),
+        ("divide_by", "3"),
+        ("turn_to", ""),
+        ("stay_minutes", "120"),
         ("hold_minutes", "90"),
         ("key", "sending_domain"),
         ("is", is),
@@ -91,6 +94,9 @@ async fn an_own_rule_is_checked_added_tried_and_removed() {
     assert!(dead.text().contains("is taken by"), "{}", dead.text());
     let broken = browser.post(here, &rule("(", "421 come back on Monday", "")).await;
     assert!(broken.status == StatusCode::UNPROCESSABLE_ENTITY && broken.text().contains("cannot be taken"));
+    let mut both = rule("on monday", "421 come back on Monday", "");
+    both.iter_mut().filter(|(field, _)| *field == "turn_to").for_each(|(_, value)| *value = "2");
+    assert!(browser.post(here, &both).await.text().contains("only one of both"));
     let checked = browser.post(here, &rule("on monday", "421 come back on Monday", "yes")).await;
     assert!(checked.status == StatusCode::OK && checked.text().contains("The rule is good"), "{}", checked.text());
     assert!(site.state.store.provider_overrides().await.expect("reads").rules.is_empty(), "only looked at");
@@ -102,7 +108,8 @@ async fn an_own_rule_is_checked_added_tried_and_removed() {
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY, "the name is taken");
 
     let tried = browser.get("/providers/google?reply=421+Come+back+on+Monday%21").await.text();
-    for words in ["acme-monday", "about 1 h 30 min", "for the campaign&#8217;s sending domain", "connections is halved"]
+    for words in
+        ["acme-monday", "about 1 h 30 min", "for the campaign&#8217;s sending domain", "connections is divided by 3"]
     {
         let plain = words.replace("&#8217;", "’").replace('’', "&#39;");
         assert!(tried.contains(words) || tried.contains(&plain), "{words} is not in {tried}");

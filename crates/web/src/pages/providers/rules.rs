@@ -1,5 +1,7 @@
 //! The rules for a provider's replies: as a row, and adding and removing an own one.
 
+use std::str::FromStr;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
@@ -119,6 +121,12 @@ pub(super) struct RuleForm {
     enhanced: String,
     class: String,
     knob: String,
+    #[serde(default)]
+    divide_by: String,
+    #[serde(default)]
+    turn_to: String,
+    #[serde(default)]
+    stay_minutes: String,
     hold_minutes: String,
     key: String,
     is: String,
@@ -143,11 +151,7 @@ impl RuleForm {
         };
         let parts = |text: &str| text.split([',', ' ']).filter(|part| !part.is_empty()).map(str::to_owned).collect();
         let some = |word: &str| (!word.is_empty()).then(|| word.to_owned());
-        let hold = self.hold_minutes.trim();
-        let hold_minutes = hold.parse::<u64>().ok();
-        if !hold.is_empty() && hold_minutes.is_none() {
-            errors.add("hold_minutes", "A whole number of minutes; 0 for no hold; or nothing.");
-        }
+        let whole = "A whole number, like 4; or nothing.";
         ReplyRule {
             name: errors.text("rule", &self.rule, MAX_NAME, "Give it a name, like acme-monday.").to_owned(),
             provider: if self.everybody == "yes" { Vec::new() } else { vec![provider.to_owned()] },
@@ -156,13 +160,31 @@ impl RuleForm {
             text: errors.text("text", &self.text, MAX_PATTERN, "").to_owned(),
             class: self.class.clone(),
             knob: some(&self.knob),
-            hold_minutes,
+            divide_by: number("divide_by", &self.divide_by, whole, errors),
+            turn_to: number("turn_to", &self.turn_to, whole, errors),
+            stay_minutes: number("stay_minutes", &self.stay_minutes, "A whole number of minutes, or nothing.", errors),
+            hold_minutes: number(
+                "hold_minutes",
+                &self.hold_minutes,
+                "A whole number of minutes; 0 for no hold; or nothing.",
+                errors,
+            ),
             key: some(&self.key),
             is: lines(errors.text("is", &self.is, MAX_SAMPLES, "Paste a reply that it must match.")),
             is_not: lines(errors.text("is_not", &self.is_not, MAX_SAMPLES, "Paste a reply that it must not match.")),
             ..ReplyRule::default()
         }
     }
+}
+
+/// Nothing where nothing was typed.
+fn number<T: FromStr>(field: &'static str, typed: &str, words: &'static str, errors: &mut Errors) -> Option<T> {
+    let typed = typed.trim();
+    let number = typed.parse().ok();
+    if !typed.is_empty() && number.is_none() {
+        errors.add(field, words);
+    }
+    number
 }
 
 impl RulePage {
