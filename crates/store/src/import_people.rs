@@ -1,15 +1,15 @@
 //! The set-based statements under an import, in the two dialects.
 //!
 //! SQLite takes batches of one fixed size, so that the statement is prepared once, and new rows are those with an id above
-//! the highest before: there is one writer. PostgreSQL takes a slice as arrays and says itself what was new. COPY into a temporary
-//! table, and the same statement from there, took as long in slices of 5,000 and of 20,000 rows: it is the indexes that cost.
+//! the highest before: there is one writer. PostgreSQL takes a slice by COPY into a table of the session, and says itself what was new.
 
 use std::array::from_fn;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Text};
+use diesel::sql_types::{BigInt, Text};
 use tidings_domain::{SubscriptionStatus, UnixMs};
 
 use crate::import_slices::count;
@@ -122,33 +122,60 @@ struct Email {
 /// Address, id, the import that made it, and its place on the list.
 type KnownRow = (String, SubscriberId, Option<i64>, Option<Db<SubscriptionStatus>>);
 
+/// Where the people of a slice lie until the statement that adds them has run. The session keeps the table, and it is empty when a
+/// transaction begins.
+const STAGE: &str = "CREATE TEMPORARY TABLE IF NOT EXISTS import_stage ( \
+                       email TEXT NOT NULL, domain TEXT NOT NULL, first_name TEXT NOT NULL, last_name TEXT NOT NULL, attributes TEXT NOT NULL \
+                     ) ON COMMIT DELETE ROWS";
+
+diesel::table! {
+    import_stage (email) {
+        email -> Text,
+        domain -> Text,
+        first_name -> Text,
+        last_name -> Text,
+        attributes -> Text,
+    }
+}
+
 fn insert_pg(c: &mut PgConnection, slice: &ImportSlice, people: &[Person<'_>], now: UnixMs) -> StoreResult<Made> {
-    type Texts = Array<Text>;
-    let texts = |part: fn(&'_ Person<'_>) -> String| people.iter().map(part).collect::<Vec<_>>();
+    stage(c, people)?;
     let made: Vec<Email> = diesel::sql_query(
         "WITH made AS ( \
            INSERT INTO subscribers (workspace_id, email, domain, first_name, last_name, attributes, import_id, created_at_ms, updated_at_ms) \
-           SELECT $1, n.email, n.domain, n.first_name, n.last_name, n.attributes, $2, $3, $3 \
-           FROM unnest($4, $5, $6, $7, $8) AS n (email, domain, first_name, last_name, attributes) \
+           SELECT $1, n.email, n.domain, n.first_name, n.last_name, n.attributes, $2, $3, $3 FROM import_stage AS n \
            ON CONFLICT (workspace_id, email) DO NOTHING RETURNING id, email), \
          joined AS ( \
            INSERT INTO subscriptions (list_id, subscriber_id, workspace_id, status, source, created_at_ms, updated_at_ms) \
-           SELECT $9, id, $1, 'subscribed', $10, $3, $3 FROM made) \
+           SELECT $4, id, $1, 'subscribed', $5, $3, $3 FROM made) \
          SELECT email FROM made",
     )
     .bind::<BigInt, _>(slice.workspace.0)
     .bind::<BigInt, _>(slice.import.0)
     .bind::<BigInt, _>(now.0)
-    .bind::<Texts, _>(texts(|p| p.email.to_owned()))
-    .bind::<Texts, _>(texts(|p| p.domain.to_owned()))
-    .bind::<Texts, _>(texts(|p| p.first_name.to_owned()))
-    .bind::<Texts, _>(texts(|p| p.last_name.to_owned()))
-    .bind::<Texts, _>(texts(|p| p.attributes.to_string()))
     .bind::<BigInt, _>(slice.list.0)
     .bind::<Text, _>(&slice.consent_source)
     .get_results(c)?;
     let made: HashSet<String> = made.into_iter().map(|m| m.email).collect();
     Ok(Made { count: count(made.len()), news: News::Named(made) })
+}
+
+fn stage(c: &mut PgConnection, people: &[Person<'_>]) -> StoreResult<()> {
+    c.batch_execute(STAGE)?;
+    let rows: Vec<_> = people
+        .iter()
+        .map(|p| {
+            (
+                import_stage::email.eq(p.email),
+                import_stage::domain.eq(p.domain),
+                import_stage::first_name.eq(p.first_name),
+                import_stage::last_name.eq(p.last_name),
+                import_stage::attributes.eq(&*p.attributes),
+            )
+        })
+        .collect();
+    diesel::copy_from(import_stage::table).from_insertable(rows).execute(c)?;
+    Ok(())
 }
 
 /// Those of the people who were there before this slice, in the order of the people.

@@ -19,9 +19,9 @@ pub struct ImportBench {
     pub took: Duration,
     /// CPU time of this process during the import, user and system, where the system tells it.
     pub cpu: Option<Duration>,
-    /// The same file into a bare table by the `sqlite3` shell, and a unique index on the addresses.
+    /// The same file into a bare table by the database's own shell, and a unique index on the addresses.
     pub floor: Duration,
-    /// Who ran the floor: the shell, or a loop in this process when there is no shell.
+    /// Who ran the floor: the shell, or a loop in this process when there is no `sqlite3`.
     pub floor_by: &'static str,
     /// The most memory that this process ever had, in bytes, where the system tells it.
     pub peak_bytes: Option<u64>,
@@ -51,16 +51,16 @@ impl fmt::Display for ImportBench {
     }
 }
 
-/// Imports `rows` made-up people into a fresh SQLite database in `folder`, through the same code as an upload, then measures
-/// the floor on the same file. Leaves its files for who owns the folder to delete.
+/// Imports `rows` made-up people through the same code as an upload, then measures the floor on the same file: into a fresh SQLite
+/// database in `folder`, or into a PostgreSQL database that is empty and its own. Leaves its files for who owns the folder to delete.
 ///
 /// # Errors
 /// The folder cannot be written, or the import did not end with every row created.
-pub async fn bench_import(rows: u64, folder: &Path) -> anyhow::Result<ImportBench> {
+pub async fn bench_import(rows: u64, folder: &Path, server: Option<&str>) -> anyhow::Result<ImportBench> {
     let file = folder.join("people.csv");
     write_people(&file, rows).with_context(|| format!("{} cannot be written", file.display()))?;
     let database = folder.join("bench.sqlite3");
-    let store = Store::open(&database.to_string_lossy(), StoreOptions::default()).await?;
+    let store = Store::open(server.unwrap_or(&database.to_string_lossy()), StoreOptions::default()).await?;
     let admin = NewAdmin {
         email: "bench@localhost.test".to_owned(),
         name: "Bench".to_owned(),
@@ -82,9 +82,12 @@ pub async fn bench_import(rows: u64, folder: &Path) -> anyhow::Result<ImportBenc
     let peak_bytes = peak_bytes();
 
     let floor_file = folder.join("floor.sqlite3");
-    let (floor, floor_by) = match shell_floor(&file, &floor_file)? {
-        Some(floor) => (floor, "sqlite3 .import, then a unique index"),
-        None => (loop_floor(file, floor_file).await?, "no sqlite3 shell here: a bare loop, then a unique index"),
+    let (floor, floor_by) = match server {
+        Some(url) => (psql_floor(&file, url)?, "psql \\copy, then a unique index"),
+        None => match shell_floor(&file, &floor_file)? {
+            Some(floor) => (floor, "sqlite3 .import, then a unique index"),
+            None => (loop_floor(file, floor_file).await?, "no sqlite3 shell here: a bare loop, then a unique index"),
+        },
     };
     Ok(ImportBench { rows, took, cpu, floor, floor_by, peak_bytes })
 }
@@ -129,6 +132,20 @@ fn shell_floor(file: &Path, database: &Path) -> anyhow::Result<Option<Duration>>
             Ok(Some(began.elapsed()))
         }
     }
+}
+
+fn psql_floor(file: &Path, url: &str) -> anyhow::Result<Duration> {
+    let began = Instant::now();
+    let copy = format!("\\copy people_floor FROM '{}' CSV HEADER", file.display());
+    let output = Command::new("psql")
+        .args([url, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"])
+        .args(["-c", "CREATE TABLE people_floor (email TEXT, first TEXT, last TEXT, city TEXT, plan TEXT)"])
+        .args(["-c", &copy, "-c", "CREATE UNIQUE INDEX people_floor_by_email ON people_floor (email)"])
+        .stdin(Stdio::null())
+        .output()
+        .context("the floor is measured with psql: install postgresql-client")?;
+    ensure!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(began.elapsed())
 }
 
 async fn loop_floor(file: PathBuf, database: PathBuf) -> anyhow::Result<Duration> {
