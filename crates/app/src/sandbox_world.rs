@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tidings_domain::{Lane, ProviderTable, RetryPolicy};
 use tidings_queue::QueueOptions;
-use tidings_sandbox::{Habit, SHIPPED_CSV, SHIPPED_ROWS, World, providers, subscribers_csv};
+use tidings_sandbox::{Habit, SHIPPED_CSV, SHIPPED_ROWS, WITHOUT_MX, World, providers, subscribers_csv};
 use tidings_store::{CampaignDetails, NewRoute};
 
 use crate::config::Config;
@@ -65,11 +65,14 @@ fn table(throttled_per_second: f64, pace: f64) -> anyhow::Result<ProviderTable> 
             Habit::Plain => (8, pace),
             _ => (4, pace),
         };
+        // The address of a domain without MX is its provider's. In the world at large its name would say so (a PTR record), but resolvers
+        // answer for 127.0.0.0/8 by themselves.
+        let too = if provider.domains.contains(&WITHOUT_MX) { format!(", \"{WITHOUT_MX}\"") } else { String::new() };
         let _ = write!(
             text,
-            "\n[[provider]]\nname = \"{name}\"\nmx = [\".{}\"]\ndomains = []\nconnections = {connections}\n\
-             messages_per_connection = 500\nper_second = {per_second:?}\nis = [\"mx1.{}\"]\nis_not = [\"{}\"]\n",
-            provider.name, provider.name, provider.name,
+            "\n[[provider]]\nname = \"{name}\"\nmx = [\".{host}\"{too}]\ndomains = []\nconnections = {connections}\n\
+             messages_per_connection = 500\nper_second = {per_second:?}\nis = [\"mx1.{host}\"{too}]\nis_not = [\"{host}\"]\n",
+            host = provider.name,
         );
     }
     ProviderTable::parse(&text).context("the sandbox's provider table")
@@ -120,6 +123,7 @@ mod tests {
 
     #[test]
     fn the_sandbox_has_a_table_of_its_providers() {
-        table(100.0, UNTHROTTLED).expect("a good table");
+        let table = table(100.0, UNTHROTTLED).expect("a good table");
+        assert_eq!(&*table.group(&[WITHOUT_MX]), "harbor-hosting");
     }
 }

@@ -29,6 +29,6 @@ pub use expectation::{Expectation, expected};
 pub use fast_sink::FastSink;
 pub use habit::Habit;
 pub use message::content_hash;
-pub use provider::{Provider, provider_of, providers};
+pub use provider::{Provider, WITHOUT_MX, provider_of, providers};
 pub use recorder::{Accepted, LogEntry, Recorder, read_log};
 pub use world::{Breach, Broken, ProviderReport, Storm, Strict, World, WorldOptions};
