@@ -17,8 +17,8 @@ const SPEAKS_WITHIN: Duration = Duration::from_secs(60);
 
 /// With a test beside it the program is built of the same dependencies as `cargo test --workspace` builds, not of others once more.
 const AMONG_TESTS: &[&str] = &["--workspace", "--bin", "tidings", "--test", "architecture"];
-/// As the README builds it for people.
-const ALONE: &[&str] = &["--release", "--package", "tidings-app"];
+/// As the README builds the harness: with the program beside it, of the same dependencies.
+const BESIDE_THE_HARNESS: &[&str] = &["--release", "--workspace", "--bins"];
 
 /// The path of the `tidings` binary, built in the profile of the tests.
 ///
@@ -29,7 +29,8 @@ pub fn tidings() -> PathBuf {
     BUILT
         .get_or_init(|| {
             let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-            let (folder, selected) = if cfg!(debug_assertions) { ("debug", AMONG_TESTS) } else { ("release", ALONE) };
+            let (folder, selected) =
+                if cfg!(debug_assertions) { ("debug", AMONG_TESTS) } else { ("release", BESIDE_THE_HARNESS) };
             let mut build = Build::new(cargo);
             build.args(["build", "--quiet"]).args(selected).current_dir(root());
             // What cargo tells a test of itself makes build scripts run again, and what stands on them is built anew.
