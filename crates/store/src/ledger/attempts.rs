@@ -10,7 +10,6 @@ use super::commit::ReplyRecord;
 use super::counts::Owner;
 use super::outcomes::Ending;
 use crate::connection::on;
-use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::{attempts, reply_groups};
 use crate::text::storable;
 use crate::{AnyConn, CampaignId, ProviderId, ReplyGroupId, StoreResult};
@@ -21,21 +20,6 @@ define_sql_function!(fn coalesce(first: Nullable<BigInt>, then: Nullable<BigInt>
 pub const ACCEPTED: &str = "accepted";
 /// The longest normalised text that groups replies, in characters: an index of PostgreSQL takes 2,700 octets.
 const MAX_KEY_CHARS: usize = 400;
-
-/// Writes the history of attempts and each provider's last words.
-pub(crate) fn record(conn: &mut AnyConn, endings: &[Ending], now: UnixMs) -> StoreResult<()> {
-    write_history(conn, endings)?;
-    let mut last_words = BTreeMap::new();
-    for ending in endings.iter().filter(|e| e.fact.is_counted()) {
-        if let Some(reply) = &ending.outcome.reply {
-            last_words.insert((ending.fact.campaign, ending.fact.provider), (ending, reply));
-        }
-    }
-    for (_, (ending, reply)) in last_words {
-        write_last_words(conn, ending, reply, now)?;
-    }
-    Ok(())
-}
 
 /// Finds the group of each refusal, or makes it, and counts the refusals in.
 pub(crate) fn join_groups(conn: &mut AnyConn, endings: &mut [Ending], now: UnixMs) -> StoreResult<()> {
@@ -75,7 +59,8 @@ fn group_key(reply: &ReplyRecord) -> String {
     storable(text).chars().take(MAX_KEY_CHARS).collect()
 }
 
-fn write_history(conn: &mut AnyConn, endings: &[Ending]) -> StoreResult<()> {
+/// Writes the history of attempts.
+pub(crate) fn record(conn: &mut AnyConn, endings: &[Ending]) -> StoreResult<()> {
     for ending in endings {
         let Some(facts) = &ending.outcome.facts else { continue };
         let reply = ending.outcome.reply.as_ref();
@@ -118,22 +103,6 @@ fn write_history(conn: &mut AnyConn, endings: &[Ending]) -> StoreResult<()> {
             ))
             .execute(c))?;
     }
-    Ok(())
-}
-
-fixed_sql!(LastWords -> (),
-    "INSERT INTO provider_replies (campaign_id, provider_id, workspace_id, reply, at_ms) VALUES (?, ?, ?, ?, ?) \
-     ON CONFLICT (campaign_id, provider_id) DO UPDATE SET reply = excluded.reply, at_ms = excluded.at_ms");
-
-fn write_last_words(conn: &mut AnyConn, ending: &Ending, reply: &ReplyRecord, now: UnixMs) -> StoreResult<()> {
-    let binds = [
-        Bind::Int(ending.fact.campaign.0),
-        Bind::Int(ending.fact.provider.0),
-        Bind::Int(ending.fact.workspace.0),
-        Bind::Text(storable(&reply.text).into_owned()),
-        Bind::Int(now.0),
-    ];
-    on!(conn, |c| Fixed::<LastWords>::new(binds).execute(c))?;
     Ok(())
 }
 

@@ -1,8 +1,10 @@
+use std::collections::{BTreeMap, BTreeSet};
+
 use diesel::prelude::*;
 use tidings_domain::{CampaignState, CampaignTransition, DeliveryState, UnixMs};
 
 use super::months::Span;
-use super::{SYSTEM_ACTOR, counts, events};
+use super::{SYSTEM_ACTOR, counts, events, locks};
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::{campaigns, fanouts};
 use crate::words::Db;
@@ -123,22 +125,35 @@ fn load_active(conn: &mut AnyConn) -> StoreResult<Vec<ActiveCampaign>> {
     Ok(active.collect())
 }
 
-type StandingRow = (WorkspaceId, Db<CampaignState>, Option<i64>, Option<i64>);
+type StandingRow = (CampaignId, WorkspaceId, Db<CampaignState>, Option<i64>, Option<i64>);
 
-/// Reads a campaign; on PostgreSQL it stays locked against changes until the transaction ends.
+/// Reads a campaign; on PostgreSQL it stays as it is until the transaction ends, and no group commit is under way.
 pub(crate) fn lock(conn: &mut AnyConn, id: CampaignId) -> StoreResult<Option<Standing>> {
-    let columns = (campaigns::workspace_id, campaigns::state, campaigns::paused_at_ms, campaigns::deadline_at_ms);
-    let query = campaigns::table.find(id).select(columns);
+    locks::hold(conn, id)?;
+    let query = campaigns::table.find(id).select(standing_columns());
     let row: Option<StandingRow> = match conn {
         AnyConn::Pg(c) => query.for_no_key_update().first(c).optional()?,
         AnyConn::Lite(c) => query.first(c).optional()?,
     };
-    Ok(row.map(|(workspace, state, paused_at, deadline)| Standing {
-        workspace,
-        state: state.0,
-        paused: paused_at.is_some(),
-        deadline: deadline.map(UnixMs),
-    }))
+    Ok(row.map(|row| standing(row).1))
+}
+
+/// Those that exist of campaigns whose locks this transaction shares.
+pub(super) fn standings(conn: &mut AnyConn, ids: &BTreeSet<CampaignId>) -> StoreResult<BTreeMap<CampaignId, Standing>> {
+    let query = campaigns::table.filter(campaigns::id.eq_any(ids)).select(standing_columns());
+    Ok(query.load(conn)?.into_iter().map(standing).collect())
+}
+
+type StandingColumns =
+    (campaigns::id, campaigns::workspace_id, campaigns::state, campaigns::paused_at_ms, campaigns::deadline_at_ms);
+
+const fn standing_columns() -> StandingColumns {
+    (campaigns::id, campaigns::workspace_id, campaigns::state, campaigns::paused_at_ms, campaigns::deadline_at_ms)
+}
+
+fn standing((id, workspace, state, paused_at, deadline): StandingRow) -> (CampaignId, Standing) {
+    let (paused, deadline) = (paused_at.is_some(), deadline.map(UnixMs));
+    (id, Standing { workspace, state: state.0, paused, deadline })
 }
 
 #[derive(AsChangeset)]
@@ -177,6 +192,7 @@ pub(crate) fn transit(
     actor: &str,
     now: UnixMs,
 ) -> StoreResult<Applied> {
+    locks::hold(conn, id)?;
     let (from, to) = transition.edge();
     let guarded = campaigns::table.filter(campaigns::id.eq(id)).filter(campaigns::state.eq(Db(from)));
     if diesel::update(guarded).set(Moved::to(to, now)).execute(conn)? == 0 {

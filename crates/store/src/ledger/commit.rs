@@ -4,8 +4,8 @@ use std::time::Duration;
 use tidings_domain::{CampaignState, CampaignTransition, Protection, Reply, SkipReason, UnixMs};
 
 use super::campaign::{self, Standing};
-use super::counts::Deltas;
-use super::{SYSTEM_ACTOR, intents, outcomes};
+use super::sums::Sums;
+use super::{SYSTEM_ACTOR, intents, locks, outcomes};
 use crate::{AnyConn, CampaignId, DeliveryId, RouteId, Store, StoreResult, SuppressionKey};
 
 /// What many connections want to write at once. Bounded by its maker: a few hundred entries.
@@ -146,26 +146,20 @@ impl Store {
 
 fn commit(conn: &mut AnyConn, batch: &LedgerBatch, key: SuppressionKey, now: UnixMs) -> StoreResult<CommitReport> {
     let campaigns = lock_campaigns(conn, batch)?;
-    let mut deltas = Deltas::default();
-    let outcomes = outcomes::record(conn, &batch.outcomes, &campaigns, &mut deltas, now)?;
-    let (intents, gone) = intents::answer(conn, &batch.intents, &campaigns, &mut deltas, key, now)?;
-    deltas.write(conn)?;
+    let mut sums = Sums::default();
+    let outcomes = outcomes::record(conn, &batch.outcomes, &campaigns, &mut sums, now)?;
+    let (intents, gone) = intents::answer(conn, &batch.intents, &campaigns, &mut sums.deltas, key, now)?;
+    sums.write(conn, now)?;
     let started = start_sending(conn, gone, &campaigns, now)?;
     Ok(CommitReport { intents, outcomes, started })
 }
 
-/// The pause barrier: on PostgreSQL the rows stay locked until the commit, so a pause waits for it and then holds.
-/// In id order, so that two groups never wait for each other.
+/// The pause barrier: on PostgreSQL a pause waits for this commit and then holds.
 fn lock_campaigns(conn: &mut AnyConn, batch: &LedgerBatch) -> StoreResult<BTreeMap<CampaignId, Standing>> {
     let mut ids: BTreeSet<CampaignId> = batch.intents.iter().map(|i| i.campaign).collect();
     ids.extend(batch.outcomes.iter().map(|o| o.campaign));
-    let mut campaigns = BTreeMap::new();
-    for id in ids {
-        if let Some(standing) = campaign::lock(conn, id)? {
-            campaigns.insert(id, standing);
-        }
-    }
-    Ok(campaigns)
+    locks::share(conn, &ids)?;
+    campaign::standings(conn, &ids)
 }
 
 /// The first attempt of a campaign moves it to Sending. `gone`: whose rows were told `Go`.

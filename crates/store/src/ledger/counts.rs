@@ -123,27 +123,63 @@ impl Deltas {
 
     pub(crate) fn write(self, conn: &mut AnyConn) -> StoreResult<()> {
         write_groups(conn, &self.groups)?;
-        for (key, (workspace, n)) in self.sums {
-            if n == 0 {
-                continue;
-            }
-            let binds = [
-                Bind::Int(key.campaign.0),
-                Bind::Int(key.provider.0),
-                Bind::Int(key.state.into()),
-                Bind::Text(key.detail),
-                Bind::Int(workspace.0),
-                Bind::Int(n),
-            ];
-            on!(conn, |c| Fixed::<AddToCount>::new(binds).execute(c))?;
+        let moved: Vec<_> = self.sums.into_iter().filter(|(_, (_, n))| *n != 0).collect();
+        match conn {
+            AnyConn::Lite(c) => moved.into_iter().try_for_each(|sum| add_to_count(c, sum)),
+            AnyConn::Pg(c) => add_to_counts(c, &moved),
         }
-        Ok(())
     }
 }
 
-fixed_sql!(AddToCount -> (),
-    "INSERT INTO delivery_counts (campaign_id, provider_id, state, detail, workspace_id, n) VALUES (?, ?, ?, ?, ?, ?) \
-     ON CONFLICT (campaign_id, provider_id, state, detail) DO UPDATE SET n = delivery_counts.n + excluded.n");
+type Sum = (CountKey, (WorkspaceId, i64));
+
+macro_rules! add_text {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO delivery_counts (campaign_id, provider_id, state, detail, workspace_id, n) ",
+            $rows,
+            " ON CONFLICT (campaign_id, provider_id, state, detail) DO UPDATE SET n = delivery_counts.n + excluded.n"
+        )
+    };
+}
+
+fixed_sql!(
+    /// One for SQLite. All for PostgreSQL, where each statement is a round trip, and every other worker of the campaign waits for these rows.
+    AddToCounts -> (),
+    lite: add_text!("VALUES (?, ?, ?, ?, ?, ?)"),
+    pg: add_text!("SELECT * FROM unnest(?, ?, ?, ?, ?, ?) AS x (campaign, provider, state, detail, workspace, n) \
+                   ORDER BY campaign, provider, state, detail")
+);
+
+fn add_to_count(conn: &mut SqliteConnection, (key, (workspace, n)): Sum) -> StoreResult<()> {
+    let binds = [
+        Bind::Int(key.campaign.0),
+        Bind::Int(key.provider.0),
+        Bind::Int(key.state.into()),
+        Bind::Text(key.detail),
+        Bind::Int(workspace.0),
+        Bind::Int(n),
+    ];
+    Fixed::<AddToCounts>::new(binds).execute(conn)?;
+    Ok(())
+}
+
+fn add_to_counts(conn: &mut PgConnection, sums: &[Sum]) -> StoreResult<()> {
+    if sums.is_empty() {
+        return Ok(());
+    }
+    let ints = |part: fn(&Sum) -> i64| Bind::Ints(sums.iter().map(|sum| Some(part(sum))).collect());
+    let binds = [
+        ints(|(key, _)| key.campaign.0),
+        ints(|(key, _)| key.provider.0),
+        ints(|(key, _)| key.state.into()),
+        Bind::MaybeTexts(sums.iter().map(|(key, _)| Some(key.detail.clone())).collect()),
+        ints(|(_, (workspace, _))| workspace.0),
+        ints(|(_, (_, n))| *n),
+    ];
+    Fixed::<AddToCounts>::new(binds).execute(conn)?;
+    Ok(())
+}
 
 /// In the order of their keys, as the outcomes take them, and before the counters.
 fn write_groups(conn: &mut AnyConn, groups: &BTreeMap<ReplyGroupId, Standing>) -> StoreResult<()> {

@@ -9,11 +9,10 @@ use tidings_domain::{BounceClass, DeliveryState, ReportEffect, ReportKind, Subsc
 
 use super::attempts::{self, Grouped};
 use super::campaign;
-use super::counts::Deltas;
 use super::marks::{self, Evidence, RuleBook};
 use super::outcomes::{Facts, facts_of_all};
-use super::route_counts::RouteCounts;
 use super::step::Step;
+use super::sums::Sums;
 use crate::reports::{set_aside, state_of, wait};
 use crate::schema::{deliveries, reports};
 use crate::text::storable;
@@ -73,7 +72,7 @@ fn settle(conn: &mut AnyConn, findings: &[Finding], now: UnixMs) -> StoreResult<
     let named: BTreeSet<DeliveryId> = findings.iter().filter_map(|f| f.delivery).collect();
     lock_campaigns(conn, &named)?;
     let mut facts = facts_of_all(conn, &named)?;
-    let mut work = Work { deltas: Deltas::default(), counts: RouteCounts::default(), book: RuleBook::default(), now };
+    let mut work = Work { sums: Sums::default(), book: RuleBook::default(), now };
     // In the deliveries' order, as every other transaction takes its locks.
     let mut order: Vec<usize> = (0..findings.len()).collect();
     order.sort_by_key(|i| (findings[*i].delivery, findings[*i].report));
@@ -83,8 +82,7 @@ fn settle(conn: &mut AnyConn, findings: &[Finding], now: UnixMs) -> StoreResult<
         let fact = finding.delivery.and_then(|id| facts.get_mut(&id));
         effects[i] = work.end(conn, finding, fact)?;
     }
-    work.deltas.write(conn)?;
-    work.counts.write(conn, now)?;
+    work.sums.write(conn, now)?;
     Ok(effects)
 }
 
@@ -100,8 +98,7 @@ fn lock_campaigns(conn: &mut AnyConn, named: &BTreeSet<DeliveryId>) -> StoreResu
 }
 
 struct Work {
-    deltas: Deltas,
-    counts: RouteCounts,
+    sums: Sums,
     book: RuleBook,
     now: UnixMs,
 }
@@ -237,9 +234,9 @@ impl Work {
             ))
             .execute(conn)?;
         if fact.is_counted() {
-            self.deltas.end(fact.owner(), step, was.as_deref(), Some(reason));
+            self.sums.deltas.end(fact.owner(), step, was.as_deref(), Some(reason));
         }
-        self.counts.late(fact, step.to(), Some(reason));
+        self.sums.routes.late(fact, step.to(), Some(reason));
         fact.state.0 = step.to();
         fact.group = group;
         // A report that is read again is judged by when it was first believed, not by how long ago that was.

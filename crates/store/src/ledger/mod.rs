@@ -37,11 +37,11 @@
 //!   skips the row as unsubscribed; deleting the person skips it as deleted.
 //! - Deferred rows and dead letters name the group of their last refusal (`reply_groups`), and the group's two sums move with
 //!   them. A dead letter without a group was discarded.
-//! - Locks are taken in one order: campaigns by id, deliveries by id, groups of replies by key, subscribers and suppressions, counters by key. On
-//!   SQLite there is one writer and the question does not arise.
+//! - Locks are taken in one order: campaigns by id ([`locks`]), deliveries by id, the refusals of campaigns by id, groups of replies by key,
+//!   subscribers and suppressions, and last what all workers meet ([`sums`]). On SQLite there is one writer and the question does not arise.
 //!
-//! On PostgreSQL a pause or a cancellation waits for the groups that hold the campaign's lock, so the barrier is exact. A
-//! suppression that commits while a group is between its check and its commit (some milliseconds) comes too late for
+//! On PostgreSQL a pause or a cancellation waits for the groups that share the campaign's lock, and later ones wait for it, so the barrier is
+//! exact. A suppression that commits while a group is between its check and its commit (some milliseconds) comes too late for
 //! that group; on SQLite, with its one writer, there is no such gap.
 
 mod attempts;
@@ -54,8 +54,10 @@ mod events;
 mod fan_out;
 mod fan_out_rows;
 mod intents;
+mod last_words;
 mod late;
 mod launch;
+mod locks;
 pub(crate) mod marks;
 pub(crate) mod months;
 mod operate;
@@ -72,6 +74,7 @@ mod route_counts;
 mod special;
 mod step;
 mod stream;
+mod sums;
 mod test_message;
 mod unpushed;
 pub(crate) mod unsent;

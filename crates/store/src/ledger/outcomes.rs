@@ -8,10 +8,12 @@ use tidings_domain::{BounceClass, CampaignState, DeliveryKind, DeliveryState, Pr
 use super::campaign::Standing;
 use super::commit::{OutcomeAnswer, OutcomeRecord, Settled};
 use super::counts::{Deltas, Owner};
+use super::last_words::LastWords;
 use super::late::FactsById;
 use super::route_counts::RouteCounts;
 use super::step::Step;
-use super::{attempts, marks, months};
+use super::sums::Sums;
+use super::{attempts, locks, marks, months};
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::words::Code;
@@ -25,7 +27,7 @@ pub(crate) fn record(
     conn: &mut AnyConn,
     outcomes: &[OutcomeRecord],
     campaigns: &BTreeMap<CampaignId, Standing>,
-    deltas: &mut Deltas,
+    sums: &mut Sums,
     now: UnixMs,
 ) -> StoreResult<Vec<OutcomeAnswer>> {
     if outcomes.is_empty() {
@@ -45,16 +47,24 @@ pub(crate) fn record(
     }
     // In id order, so that two groups never wait for each other's rows.
     endings.sort_by_key(|ending| ending.fact.id);
+    locks::refusals(conn, &with_refusals(&endings))?;
     attempts::join_groups(conn, &mut endings, now)?;
     rows::end(conn, &endings, now)?;
     for ending in endings.iter().filter(|e| e.fact.is_counted()) {
-        deltas.end(ending.owner(), ending.step, None, ending.reason());
+        sums.deltas.end(ending.owner(), ending.step, None, ending.reason());
     }
-    RouteCounts::of(&endings).write(conn, now)?;
-    attempts::record(conn, &endings, now)?;
+    attempts::record(conn, &endings)?;
     marks::apply(conn, &endings, now)?;
-    cancel_late(conn, &endings, campaigns, deltas, now)?;
+    cancel_late(conn, &endings, campaigns, &mut sums.deltas, now)?;
+    sums.routes = RouteCounts::of(&endings);
+    sums.words = LastWords::of(&endings);
     Ok(answers)
+}
+
+/// Campaigns of which more is written than rows that arrived: a group of replies gains or loses a member, a subscriber is marked.
+fn with_refusals(endings: &[Ending]) -> BTreeSet<CampaignId> {
+    let is_more = |ending: &&Ending| ending.step.to() != DeliveryState::Accepted || ending.fact.group.is_some();
+    endings.iter().filter(is_more).map(|ending| ending.fact.campaign).collect()
 }
 
 /// Refusals that no rule knows, but a person does.

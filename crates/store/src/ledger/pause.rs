@@ -2,7 +2,7 @@ use diesel::prelude::*;
 use tidings_domain::{CampaignState, UnixMs, Word};
 
 use super::campaign::Applied;
-use super::{events, watch};
+use super::{events, locks, watch};
 use crate::schema::campaigns;
 use crate::{AnyConn, CampaignId, StoreResult, Workspace, WorkspaceId};
 
@@ -24,6 +24,7 @@ impl Workspace {
     pub async fn resume(&self, campaign: CampaignId, by: &str, now: UnixMs) -> StoreResult<Applied> {
         let by = by.to_owned();
         self.write(move |conn, workspace| {
+            locks::hold(conn, campaign)?;
             let paused = campaigns::table
                 .filter(campaigns::id.eq(campaign))
                 .filter(campaigns::workspace_id.eq(workspace))
@@ -71,6 +72,7 @@ pub(super) fn pause(
     reason: &str,
     now: UnixMs,
 ) -> StoreResult<Applied> {
+    locks::hold(conn, campaign)?;
     let running = campaigns::table
         .filter(campaigns::id.eq(campaign))
         .filter(campaigns::workspace_id.eq(workspace))

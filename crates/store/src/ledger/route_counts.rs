@@ -7,7 +7,6 @@ use diesel::prelude::*;
 use tidings_domain::{BounceClass, DayFigures, DeliveryState, RouteKind, UnixMs, Word};
 
 use super::outcomes::{Ending, Facts};
-use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::routes;
 use crate::words::Db;
@@ -107,21 +106,48 @@ impl RouteCounts {
             return Ok(());
         }
         let direct = direct_routes(conn, self.0.keys().map(|key| key.0).collect())?;
-        for ((route, provider, outcome), (workspace, n)) in
-            self.0.into_iter().filter(|(key, _)| direct.contains(&key.0))
-        {
-            let binds = [
-                Bind::Int(route.0),
-                Bind::Int(provider.0),
-                Bind::Int(now.utc_date()),
-                Bind::Text(outcome.to_owned()),
-                Bind::Int(workspace.0),
-                Bind::Int(n),
-            ];
-            on!(conn, |c| Fixed::<AddToRoute>::new(binds).execute(c))?;
+        let counts: Vec<Count> = self.0.into_iter().filter(|(key, _)| direct.contains(&key.0)).collect();
+        match conn {
+            AnyConn::Lite(c) => counts.into_iter().try_for_each(|count| add_one(c, count, now)),
+            AnyConn::Pg(c) => add_all(c, &counts, now),
         }
-        Ok(())
     }
+}
+
+type Count = (Key, (WorkspaceId, i64));
+
+fn add_one(
+    conn: &mut SqliteConnection,
+    ((route, provider, outcome), (workspace, n)): Count,
+    now: UnixMs,
+) -> StoreResult<()> {
+    let binds = [
+        Bind::Int(now.utc_date()),
+        Bind::Int(route.0),
+        Bind::Int(provider.0),
+        Bind::Text(outcome.to_owned()),
+        Bind::Int(workspace.0),
+        Bind::Int(n),
+    ];
+    Fixed::<AddToRoutes>::new(binds).execute(conn)?;
+    Ok(())
+}
+
+fn add_all(conn: &mut PgConnection, counts: &[Count], now: UnixMs) -> StoreResult<()> {
+    if counts.is_empty() {
+        return Ok(());
+    }
+    let ints = |part: fn(&Count) -> i64| Bind::Ints(counts.iter().map(|count| Some(part(count))).collect());
+    let binds = [
+        Bind::Int(now.utc_date()),
+        ints(|((route, ..), _)| route.0),
+        ints(|((_, provider, _), _)| provider.0),
+        Bind::MaybeTexts(counts.iter().map(|((.., outcome), _)| Some((*outcome).to_owned())).collect()),
+        ints(|(_, (workspace, _))| workspace.0),
+        ints(|(_, (_, n))| *n),
+    ];
+    Fixed::<AddToRoutes>::new(binds).execute(conn)?;
+    Ok(())
 }
 
 /// A relay is known to nobody but its own customers: nothing is learned from what it delivers.
@@ -134,6 +160,16 @@ fn direct_routes(conn: &mut AnyConn, ids: BTreeSet<RouteId>) -> StoreResult<BTre
     Ok(found.into_iter().collect())
 }
 
-fixed_sql!(AddToRoute -> (),
-    "INSERT INTO route_counts (route_id, provider_id, date, outcome, workspace_id, n) VALUES (?, ?, ?, ?, ?, ?) \
-     ON CONFLICT (route_id, provider_id, date, outcome) DO UPDATE SET n = route_counts.n + excluded.n");
+macro_rules! add_text {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO route_counts (date, route_id, provider_id, outcome, workspace_id, n) ",
+            $rows,
+            " ON CONFLICT (route_id, provider_id, date, outcome) DO UPDATE SET n = route_counts.n + excluded.n"
+        )
+    };
+}
+
+fixed_sql!(AddToRoutes -> (),
+    lite: add_text!("VALUES (?, ?, ?, ?, ?, ?)"),
+    pg: add_text!("SELECT ?, x.* FROM unnest(?, ?, ?, ?, ?) AS x (route, provider, outcome, workspace, n) ORDER BY route, provider, outcome"));
