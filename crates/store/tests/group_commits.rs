@@ -16,8 +16,13 @@ use tokio::task::JoinHandle;
 /// Far longer than any of them takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A session that keeps one row of the ledger to itself.
-struct Holder(PgConnection);
+/// A session that keeps one row of the ledger to itself, and another that looks on: within a transaction the server shows who is there as
+/// it was at the first look.
+struct Holder {
+    conn: PgConnection,
+    eyes: PgConnection,
+    pid: i64,
+}
 
 #[derive(QueryableByName)]
 struct Count {
@@ -27,18 +32,26 @@ struct Count {
 
 impl Holder {
     fn of(database: &TestDatabase, job: &QueuedJob) -> Self {
-        let mut conn = PgConnection::establish(database.url()).expect("connects");
-        conn.batch_execute(&format!("BEGIN; SELECT id FROM deliveries WHERE id = {} FOR UPDATE", job.delivery))
-            .expect("locks");
-        Self(conn)
+        let connect = || PgConnection::establish(database.url()).expect("connects");
+        let (mut conn, eyes) = (connect(), connect());
+        let lock = format!("BEGIN; SELECT id FROM deliveries WHERE id = {} FOR UPDATE", job.delivery);
+        conn.batch_execute(&lock).expect("locks");
+        let pid = diesel::sql_query("SELECT pg_backend_pid()::BIGINT AS n")
+            .get_result::<Count>(&mut conn)
+            .expect("a session")
+            .n;
+        Self { conn, eyes, pid }
     }
 
     /// Until so many sessions wait for it, or for those that do.
     async fn until_waited_for(&mut self, by: i64) {
-        let text = "WITH RECURSIVE waiting (pid) AS (SELECT pg_backend_pid() UNION SELECT a.pid FROM pg_stat_activity a \
-                    JOIN waiting w ON w.pid = ANY(pg_blocking_pids(a.pid))) SELECT COUNT(*) - 1 AS n FROM waiting";
+        let text = format!(
+            "WITH RECURSIVE waiting (pid) AS (SELECT {} UNION SELECT a.pid FROM pg_stat_activity a \
+             JOIN waiting w ON w.pid = ANY(pg_blocking_pids(a.pid))) SELECT COUNT(*) - 1 AS n FROM waiting",
+            self.pid
+        );
         let looking = async {
-            while diesel::sql_query(text).get_result::<Count>(&mut self.0).expect("looks").n < by {
+            while diesel::sql_query(&text).get_result::<Count>(&mut self.eyes).expect("looks").n < by {
                 tokio::task::yield_now().await;
             }
         };
@@ -46,7 +59,7 @@ impl Holder {
     }
 
     fn let_go(mut self) {
-        self.0.batch_execute("ROLLBACK").expect("unlocks");
+        self.conn.batch_execute("ROLLBACK").expect("unlocks");
     }
 }
 
@@ -89,6 +102,7 @@ async fn commits_with_refusals_follow_each_other() {
     let w = World::new(&database).await;
     w.list(1, 1..=40).await;
     let (campaign, jobs) = w.launched(1, &[1], &[]).await;
+    w.intend(&jobs.iter().collect::<Vec<_>>()).await;
     let texts = ["550 5.1.1 no such user", "451 4.2.2 mailbox full", "250 ok", "421 4.7.0 later"];
     let outcomes = |part: &[QueuedJob], turn: usize| -> Vec<OutcomeRecord> {
         let settled = |text: &str| match text.as_bytes()[0] {
