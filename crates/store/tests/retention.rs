@@ -80,6 +80,23 @@ async fn what_still_moves_keeps_its_month() {
     .await;
 }
 
+/// The campaign has ended, and one of its attempts has not: its outcome still needs its row.
+#[tokio::test]
+async fn what_is_in_flight_of_a_cancelled_campaign_keeps_its_rows() {
+    each(async |w: World| {
+        w.list(1, 1..=3).await;
+        let (id, jobs) = w.launched(1, &[1], &[]).await;
+        w.intend(&[&jobs[0]]).await;
+        w.workspace.cancel(id, "ana", NOW).await.expect("cancels");
+        while w.store.cancel_rows(id, 10, NOW).await.expect("cancels") > 0 {}
+        assert_eq!(remove(&w, LATE).await, 0);
+        w.settle(vec![outcome(&jobs[0], Settled::Accepted, "250 ok")]).await;
+        w.check_books(id).await;
+        assert_eq!(remove(&w, LATE).await, 1);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_deleted_person_stays_unknown() {
     each(async |w: World| {

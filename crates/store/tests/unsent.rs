@@ -225,6 +225,23 @@ async fn an_order_is_worked_off_in_steps_and_can_be_stopped() {
 }
 
 #[tokio::test]
+async fn an_order_goes_on_behind_the_group_that_it_did() {
+    each(async |w: World| {
+        standing(&w).await;
+        // What is held still stands in its group: whoever began again with the first group would never come to the second.
+        let given = w.workspace.give_order(UnsentAct::Hold, UnsentFilter::default(), 3, by(), T1).await;
+        given.expect("gives").expect("there is room");
+        for _ in 0..3 {
+            assert!(w.store.step_orders(T1).await.expect("steps"), "a step for each group, and one that finds no more");
+        }
+        assert!(!w.store.step_orders(T1).await.expect("looks"), "it has ended");
+        let orders = w.workspace.orders(1).await.expect("reads");
+        assert_eq!((orders[0].moved, orders[0].is_running()), (3, false));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_deadline_ends_what_is_left_and_nothing_begins_after_it() {
     each(async |w: World| {
         let (campaign, jobs) = standing(&w).await;

@@ -43,7 +43,10 @@ impl Stage<'_> {
 
     async fn campaign_facts(&self, letter: &Letter) -> anyhow::Result<CampaignFacts> {
         let overview = self.scene.workspace.overview(letter.id).await?;
-        let miscounts = self.scene.store.miscounts(letter.id).await?;
+        let counters = self.scene.store.miscounts(letter.id).await?;
+        let groups = self.scene.store.group_miscounts(letter.id).await?;
+        let counters = counters.iter().map(|miscount| format!("{miscount:?}"));
+        let miscounts = counters.chain(groups.iter().map(|miscount| format!("{miscount:?}"))).collect();
         let (mut rows, mut after) = (Vec::new(), None);
         loop {
             let page = self.scene.workspace.people(letter.id, PeopleFilter::default(), after, PAGE_ROWS).await?;
@@ -64,7 +67,7 @@ impl Stage<'_> {
             state: overview.head.state,
             audience: overview.head.audience_total,
             counted: overview.counts.values().sum(),
-            miscounts: miscounts.iter().map(|miscount| format!("{miscount:?}")).collect(),
+            miscounts,
             rows,
             invited: letter.invited().map(str::to_owned).collect(),
         })

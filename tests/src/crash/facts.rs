@@ -30,7 +30,7 @@ pub struct CampaignFacts {
     pub audience: Option<i64>,
     /// The sum of the counters that pages show.
     pub counted: i64,
-    /// Counters that differ from a recount of the rows, in words.
+    /// Counters, and sums of groups of replies, that differ from a recount of the rows, in words.
     pub miscounts: Vec<String>,
     pub rows: Vec<Row>,
     /// Addresses that were on its list at the launch.

@@ -117,6 +117,12 @@ fn moves(conn: &mut AnyConn, span: Span) -> StoreResult<bool> {
     Ok(!found.is_empty())
 }
 
+/// Of a campaign that was cancelled a moment ago, however long ago it was launched, attempts are in flight.
+fn campaign_moves(conn: &mut AnyConn, id: CampaignId) -> StoreResult<bool> {
+    let moving = deliveries::table.filter(deliveries::campaign_id.eq(id)).filter(sql::<Bool>("state < 10"));
+    Ok(diesel::select(diesel::dsl::exists(moving)).get_result(conn)?)
+}
+
 #[derive(Queryable)]
 struct Row {
     id: DeliveryId,
@@ -227,9 +233,14 @@ fn tell(conn: &mut AnyConn, (campaign, workspace, ..): &Ended, now: UnixMs) -> S
 
 fn by_campaign(conn: &mut AnyConn, oldest_kept: Month, now: UnixMs) -> StoreResult<Retention> {
     let all = with_rows(conn)?;
-    let Some(ended) = all.values().flatten().find(|one| is_old(one, oldest_kept)) else {
-        return Ok(Retention::Nothing);
-    };
+    let mut at_rest = None;
+    for old in all.values().flatten().filter(|one| is_old(one, oldest_kept)) {
+        if !campaign_moves(conn, old.0)? {
+            at_rest = Some(old);
+            break;
+        }
+    }
+    let Some(ended) = at_rest else { return Ok(Retention::Nothing) };
     let binds = [Bind::Int(ended.0.0), Bind::Int(DELETE_ROWS)];
     let rows: Vec<Row> = on!(conn, |c| Fixed::<RowsOfCampaign>::new(binds).load(c))?;
     if !rows.is_empty() {
