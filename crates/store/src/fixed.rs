@@ -10,6 +10,8 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Nullable, Text};
 use diesel::sqlite::Sqlite;
 
+use crate::AnyConn;
+
 /// The text for each backend; every `?` is the place of the next bind. `Row` is the SQL type of what comes back.
 ///
 /// A guard beside a set of ids is written `+state = ?`: with statistics from before a fan-out PostgreSQL takes every state
@@ -75,6 +77,16 @@ impl Bind {
         Self::Ids { list, json }
     }
 
+    /// One value of each of many rows, of [`Bind::Int`] or of [`Bind::Text`].
+    fn column<'a>(values: impl Iterator<Item = &'a Self> + Clone) -> Self {
+        let int = |value: &Self| if let Self::Int(n) = value { Some(Some(*n)) } else { None };
+        let text = |value: &Self| if let Self::Text(text) = value { Some(text.clone()) } else { None };
+        match values.clone().map(int).collect() {
+            Some(list) => Self::Ints(list),
+            None => Self::MaybeTexts(values.map(text).collect()),
+        }
+    }
+
     pub(crate) fn texts(texts: impl IntoIterator<Item = String>) -> Self {
         let list: Vec<String> = texts.into_iter().collect();
         let json = serde_json::Value::from_iter(list.iter().map(String::as_str)).to_string();
@@ -97,6 +109,26 @@ impl<S: Sql> Fixed<S> {
         debug_assert_eq!(binds.len(), S::LITE.matches('?').count(), "{}", S::LITE);
         debug_assert_eq!(binds.len(), S::PG.matches('?').count(), "{}", S::PG);
         Self { binds, sql: PhantomData }
+    }
+}
+
+/// Writes rows of one statement: SQLite takes them one by one, PostgreSQL all at once, because each statement is a round trip and, where
+/// many write the same rows, all others wait for it. `same` stands before each row; a row is of [`Bind::Int`] and [`Bind::Text`] only, the
+/// same in each. PostgreSQL's text reads the columns by `unnest`.
+pub(crate) fn write_rows<S: Sql<Row = ()>, const N: usize>(
+    conn: &mut AnyConn,
+    same: &[Bind],
+    rows: Vec<[Bind; N]>,
+) -> QueryResult<()> {
+    match conn {
+        AnyConn::Lite(c) => {
+            rows.into_iter().try_for_each(|row| Fixed::<S>::new([same, &row].concat()).execute(c).map(drop))
+        }
+        AnyConn::Pg(_) if rows.is_empty() => Ok(()),
+        AnyConn::Pg(c) => {
+            let columns = (0..N).map(|at| Bind::column(rows.iter().map(|row| &row[at])));
+            Fixed::<S>::new(same.iter().cloned().chain(columns).collect::<Vec<_>>()).execute(c).map(drop)
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use tidings_domain::{BounceClass, DeliveryState, SkipReason, Word};
 
 use super::step::Step;
 use crate::connection::on;
-use crate::fixed::{Bind, Fixed, fixed_sql};
+use crate::fixed::{Bind, Fixed, fixed_sql, write_rows};
 use crate::schema::{deliveries, delivery_counts, fanouts};
 use crate::words::Code;
 use crate::{AnyConn, CampaignId, ProviderId, ReplyGroupId, Store, StoreResult, WorkspaceId};
@@ -123,15 +123,20 @@ impl Deltas {
 
     pub(crate) fn write(self, conn: &mut AnyConn) -> StoreResult<()> {
         write_groups(conn, &self.groups)?;
-        let moved: Vec<_> = self.sums.into_iter().filter(|(_, (_, n))| *n != 0).collect();
-        match conn {
-            AnyConn::Lite(c) => moved.into_iter().try_for_each(|sum| add_to_count(c, sum)),
-            AnyConn::Pg(c) => add_to_counts(c, &moved),
-        }
+        let moved = self.sums.into_iter().filter(|(_, (_, n))| *n != 0);
+        let row = |(key, (workspace, n)): (CountKey, (WorkspaceId, i64))| {
+            [
+                Bind::Int(key.campaign.0),
+                Bind::Int(key.provider.0),
+                Bind::Int(key.state.into()),
+                Bind::Text(key.detail),
+                Bind::Int(workspace.0),
+                Bind::Int(n),
+            ]
+        };
+        Ok(write_rows::<AddToCounts, _>(conn, &[], moved.map(row).collect())?)
     }
 }
-
-type Sum = (CountKey, (WorkspaceId, i64));
 
 macro_rules! add_text {
     ($rows:literal) => {
@@ -143,43 +148,10 @@ macro_rules! add_text {
     };
 }
 
-fixed_sql!(
-    /// One for SQLite. All for PostgreSQL, where each statement is a round trip, and every other worker of the campaign waits for these rows.
-    AddToCounts -> (),
+fixed_sql!(AddToCounts -> (),
     lite: add_text!("VALUES (?, ?, ?, ?, ?, ?)"),
     pg: add_text!("SELECT * FROM unnest(?, ?, ?, ?, ?, ?) AS x (campaign, provider, state, detail, workspace, n) \
-                   ORDER BY campaign, provider, state, detail")
-);
-
-fn add_to_count(conn: &mut SqliteConnection, (key, (workspace, n)): Sum) -> StoreResult<()> {
-    let binds = [
-        Bind::Int(key.campaign.0),
-        Bind::Int(key.provider.0),
-        Bind::Int(key.state.into()),
-        Bind::Text(key.detail),
-        Bind::Int(workspace.0),
-        Bind::Int(n),
-    ];
-    Fixed::<AddToCounts>::new(binds).execute(conn)?;
-    Ok(())
-}
-
-fn add_to_counts(conn: &mut PgConnection, sums: &[Sum]) -> StoreResult<()> {
-    if sums.is_empty() {
-        return Ok(());
-    }
-    let ints = |part: fn(&Sum) -> i64| Bind::Ints(sums.iter().map(|sum| Some(part(sum))).collect());
-    let binds = [
-        ints(|(key, _)| key.campaign.0),
-        ints(|(key, _)| key.provider.0),
-        ints(|(key, _)| key.state.into()),
-        Bind::MaybeTexts(sums.iter().map(|(key, _)| Some(key.detail.clone())).collect()),
-        ints(|(_, (workspace, _))| workspace.0),
-        ints(|(_, (_, n))| *n),
-    ];
-    Fixed::<AddToCounts>::new(binds).execute(conn)?;
-    Ok(())
-}
+                   ORDER BY campaign, provider, state, detail"));
 
 /// In the order of their keys, as the outcomes take them, and before the counters.
 fn write_groups(conn: &mut AnyConn, groups: &BTreeMap<ReplyGroupId, Standing>) -> StoreResult<()> {

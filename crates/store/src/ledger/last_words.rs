@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use diesel::prelude::*;
 use tidings_domain::UnixMs;
 
 use super::outcomes::Ending;
-use crate::fixed::{Bind, Fixed, fixed_sql};
+use crate::fixed::{Bind, fixed_sql, write_rows};
 use crate::text::storable;
 use crate::{AnyConn, CampaignId, ProviderId, StoreResult, WorkspaceId};
 
@@ -18,8 +17,6 @@ struct Said {
     workspace: WorkspaceId,
     words: String,
 }
-
-type Line = ((CampaignId, ProviderId), Said);
 
 impl LastWords {
     pub(super) fn of(endings: &[Ending]) -> Self {
@@ -34,10 +31,10 @@ impl LastWords {
     }
 
     pub(super) fn write(self, conn: &mut AnyConn, now: UnixMs) -> StoreResult<()> {
-        match conn {
-            AnyConn::Lite(c) => self.0.into_iter().try_for_each(|line| write_one(c, line, now)),
-            AnyConn::Pg(c) => write_all(c, &self.0.into_iter().collect::<Vec<_>>(), now),
-        }
+        let row = |((campaign, provider), said): ((CampaignId, ProviderId), Said)| {
+            [Bind::Int(campaign.0), Bind::Int(provider.0), Bind::Int(said.workspace.0), Bind::Text(said.words)]
+        };
+        Ok(write_rows::<Write, _>(conn, &[Bind::Int(now.0)], self.0.into_iter().map(row).collect())?)
     }
 }
 
@@ -54,31 +51,3 @@ macro_rules! words_text {
 fixed_sql!(Write -> (),
     lite: words_text!("VALUES (?, ?, ?, ?, ?)"),
     pg: words_text!("SELECT ?, x.* FROM unnest(?, ?, ?, ?) AS x (campaign, provider, workspace, words) ORDER BY campaign, provider"));
-
-fn write_one(conn: &mut SqliteConnection, ((campaign, provider), said): Line, now: UnixMs) -> StoreResult<()> {
-    let binds = [
-        Bind::Int(now.0),
-        Bind::Int(campaign.0),
-        Bind::Int(provider.0),
-        Bind::Int(said.workspace.0),
-        Bind::Text(said.words),
-    ];
-    Fixed::<Write>::new(binds).execute(conn)?;
-    Ok(())
-}
-
-fn write_all(conn: &mut PgConnection, lines: &[Line], now: UnixMs) -> StoreResult<()> {
-    if lines.is_empty() {
-        return Ok(());
-    }
-    let ints = |part: fn(&Line) -> i64| Bind::Ints(lines.iter().map(|line| Some(part(line))).collect());
-    let binds = [
-        Bind::Int(now.0),
-        ints(|((campaign, _), _)| campaign.0),
-        ints(|((_, provider), _)| provider.0),
-        ints(|(_, said)| said.workspace.0),
-        Bind::MaybeTexts(lines.iter().map(|(_, said)| Some(said.words.clone())).collect()),
-    ];
-    Fixed::<Write>::new(binds).execute(conn)?;
-    Ok(())
-}

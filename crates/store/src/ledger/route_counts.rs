@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use tidings_domain::{BounceClass, DayFigures, DeliveryState, RouteKind, UnixMs, Word};
 
 use super::outcomes::{Ending, Facts};
-use crate::fixed::{Bind, Fixed, fixed_sql};
+use crate::fixed::{Bind, fixed_sql, write_rows};
 use crate::schema::routes;
 use crate::words::Db;
 use crate::{AnyConn, ProviderId, RouteId, StoreResult, WorkspaceId};
@@ -106,48 +106,18 @@ impl RouteCounts {
             return Ok(());
         }
         let direct = direct_routes(conn, self.0.keys().map(|key| key.0).collect())?;
-        let counts: Vec<Count> = self.0.into_iter().filter(|(key, _)| direct.contains(&key.0)).collect();
-        match conn {
-            AnyConn::Lite(c) => counts.into_iter().try_for_each(|count| add_one(c, count, now)),
-            AnyConn::Pg(c) => add_all(c, &counts, now),
-        }
+        let counts = self.0.into_iter().filter(|(key, _)| direct.contains(&key.0));
+        let row = |((route, provider, outcome), (workspace, n)): (Key, (WorkspaceId, i64))| {
+            [
+                Bind::Int(route.0),
+                Bind::Int(provider.0),
+                Bind::Text(outcome.to_owned()),
+                Bind::Int(workspace.0),
+                Bind::Int(n),
+            ]
+        };
+        Ok(write_rows::<AddToRoutes, _>(conn, &[Bind::Int(now.utc_date())], counts.map(row).collect())?)
     }
-}
-
-type Count = (Key, (WorkspaceId, i64));
-
-fn add_one(
-    conn: &mut SqliteConnection,
-    ((route, provider, outcome), (workspace, n)): Count,
-    now: UnixMs,
-) -> StoreResult<()> {
-    let binds = [
-        Bind::Int(now.utc_date()),
-        Bind::Int(route.0),
-        Bind::Int(provider.0),
-        Bind::Text(outcome.to_owned()),
-        Bind::Int(workspace.0),
-        Bind::Int(n),
-    ];
-    Fixed::<AddToRoutes>::new(binds).execute(conn)?;
-    Ok(())
-}
-
-fn add_all(conn: &mut PgConnection, counts: &[Count], now: UnixMs) -> StoreResult<()> {
-    if counts.is_empty() {
-        return Ok(());
-    }
-    let ints = |part: fn(&Count) -> i64| Bind::Ints(counts.iter().map(|count| Some(part(count))).collect());
-    let binds = [
-        Bind::Int(now.utc_date()),
-        ints(|((route, ..), _)| route.0),
-        ints(|((_, provider, _), _)| provider.0),
-        Bind::MaybeTexts(counts.iter().map(|((.., outcome), _)| Some((*outcome).to_owned())).collect()),
-        ints(|(_, (workspace, _))| workspace.0),
-        ints(|(_, (_, n))| *n),
-    ];
-    Fixed::<AddToRoutes>::new(binds).execute(conn)?;
-    Ok(())
 }
 
 /// A relay is known to nobody but its own customers: nothing is learned from what it delivers.
