@@ -42,7 +42,7 @@ pub use health::{Health, Trouble};
 pub use job::{
     CloseReason, ExpiredLease, Grant, HAND_OUT_AGAIN, Job, Lanes, LeaseState, MAX_JOBS_PER_CLAIM, More, Settle, Shard,
 };
-pub use limits::{Limits, QueueOptions, RESERVED_ONE_IN, Window};
+pub use limits::{Limits, QueueOptions, RESERVED_ONE_IN, Sent, Window};
 pub use queue::Queue;
 pub use redis::{OpenError, RedisClock, RedisOptions};
 pub use signal::{Cut, Knob, Scope, Signal, Turn};

@@ -83,6 +83,27 @@ impl Window {
     }
 }
 
+/// Messages that went out in the windows that hold one minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// Minutes since 1970, UTC.
+    pub minute: u64,
+    pub in_minute: u32,
+    pub in_hour: u32,
+    pub in_day: u32,
+}
+
+impl Sent {
+    #[must_use]
+    pub const fn in_window(&self, window: Window) -> u32 {
+        match window {
+            Window::Minute => self.in_minute,
+            Window::Hour => self.in_hour,
+            Window::Day => self.in_day,
+        }
+    }
+}
+
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

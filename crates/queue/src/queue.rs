@@ -3,8 +3,8 @@ use std::time::Duration;
 use crate::embedded::Embedded;
 use crate::redis::{OpenError, Redis, RedisOptions};
 use crate::{
-    ExpiredLease, Grant, Health, Job, Lanes, LeaseState, Limits, More, QueueOptions, Settle, Shard, Signal, Snapshot,
-    Turn,
+    ExpiredLease, Grant, Health, Job, Lanes, LeaseState, Limits, More, QueueOptions, Sent, Settle, Shard, Signal,
+    Snapshot, Turn,
 };
 
 /// A handle to the queue; clones share it.
@@ -114,10 +114,15 @@ impl Queue {
         engine!(self, |e| e.set_limits(shard, limits), e.set_limits(shard, limits).await);
     }
 
-    /// So many messages at the least went to this destination on the present day, UTC, as the ledger knows: a queue that was lost, or
-    /// that begins anew with each process, has not seen them. What it has counted itself is not counted twice.
-    pub async fn sent_today(&self, shard: &Shard, messages: u32) {
-        engine!(self, |e| e.sent_today(shard, messages), e.sent_today(shard, messages).await);
+    /// What went to this destination, as the ledger knows: a queue that was lost, or that begins anew with each process, has not seen it.
+    /// What it has counted itself is not counted twice, and a window that is over by now is left out.
+    pub async fn sent(&self, shard: &Shard, sent: Sent) {
+        engine!(self, |e| e.sent(shard, sent), e.sent(shard, sent).await);
+    }
+
+    /// The same of a route that was [given a budget](Queue::set_route_limits).
+    pub async fn sent_by_route(&self, route: &str, sent: Sent) {
+        engine!(self, |e| e.sent_by_route(route, sent), e.sent_by_route(route, sent).await);
     }
 
     /// Gives a route a budget, which claims of all its shards are charged to besides their own; `UNLIMITED` takes it

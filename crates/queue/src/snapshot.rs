@@ -87,6 +87,8 @@ pub const HISTORY_TURNS: usize = 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowStatus {
     pub window: Window,
+    /// The minute in which it began, since 1970, UTC.
+    pub began: u64,
     pub used: u32,
     pub limit: u32,
     /// Of these, only the transactional lane may use.

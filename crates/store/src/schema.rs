@@ -364,6 +364,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    route_minutes (route_id, provider_id, minute) {
+        route_id -> BigInt,
+        provider_id -> BigInt,
+        minute -> BigInt,
+        workspace_id -> BigInt,
+        n -> BigInt,
+    }
+}
+
+diesel::table! {
     campaigns (id) {
         id -> BigInt,
         workspace_id -> BigInt,
@@ -953,6 +963,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     revisions,
     route_checks,
     route_counts,
+    route_minutes,
     route_workers,
     routes,
     sending_domains,

@@ -38,8 +38,8 @@ use self::clock::{Clock, Nanos};
 use self::state::State;
 use self::window::Calendar;
 use crate::{
-    ExpiredLease, Grant, Health, Job, Lanes, LeaseState, Limits, More, QueueOptions, Settle, Shard, Signal, Snapshot,
-    Turn,
+    ExpiredLease, Grant, Health, Job, Lanes, LeaseState, Limits, More, QueueOptions, Sent, Settle, Shard, Signal,
+    Snapshot, Turn,
 };
 
 /// Jobs pushed, or destinations reported on, before others may have the lock.
@@ -149,8 +149,12 @@ impl Embedded {
         self.0.with(|state, now| state.set_limits(shard, limits, now));
     }
 
-    pub fn sent_today(&self, shard: &Shard, messages: u32) {
-        self.0.with(|state, now| state.sent_today(shard, messages, now));
+    pub fn sent(&self, shard: &Shard, sent: Sent) {
+        self.0.with(|state, now| state.sent(shard, sent, now));
+    }
+
+    pub fn sent_by_route(&self, route: &str, sent: Sent) {
+        self.0.with(|state, now| state.sent_by_route(route, sent, now));
     }
 
     pub fn bar_routes(&self, routes: &[String]) {

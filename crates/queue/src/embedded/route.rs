@@ -11,7 +11,7 @@ use super::budget::{Budget, LANES};
 use super::clock::{NEVER, Nanos};
 use super::state::{LineId, State};
 use crate::job::route_of;
-use crate::{Limits, RouteStatus};
+use crate::{Limits, RouteStatus, Sent};
 
 #[derive(Debug)]
 pub struct Route {
@@ -31,6 +31,12 @@ impl State {
         let route = self.by_route.get(key).copied().unwrap_or_else(|| self.add_route(key, now));
         self.routes[route as usize].allowance.set_limits(limits, now);
         self.look_after_route(Some(route), now);
+    }
+
+    pub fn sent_by_route(&mut self, key: &str, sent: Sent, now: Nanos) {
+        if let Some(route) = self.by_route.get(key) {
+            self.routes[*route as usize].allowance.sent(sent, now);
+        }
     }
 
     fn add_route(&mut self, key: &str, now: Nanos) -> u32 {

@@ -7,7 +7,7 @@ use super::fifo::Packed;
 use super::line::{Pile, Slot};
 use super::state::{LineId, State};
 use super::window::Minute;
-use crate::{Grant, Job, Lanes, LeaseState, Limits, Settle, Shard};
+use crate::{Grant, Job, Lanes, LeaseState, Limits, Sent, Settle, Shard};
 
 /// One connection slot in somebody's hands.
 #[derive(Debug)]
@@ -166,9 +166,9 @@ impl State {
         self.list_all(id.budget);
     }
 
-    pub fn sent_today(&mut self, shard: &Shard, messages: u32, now: Nanos) {
+    pub fn sent(&mut self, shard: &Shard, sent: Sent, now: Nanos) {
         let id = self.line_id(shard, now);
-        self.budget(id.budget).allowance.sent_today(messages, now);
+        self.budget(id.budget).allowance.sent(sent, now);
     }
 
     pub fn forget_if_idle(&mut self, index: u32, now: Nanos) {

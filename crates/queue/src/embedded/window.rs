@@ -1,7 +1,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::clock::{Nanos, SECOND, between, nanos};
-use crate::{Limits, RESERVED_ONE_IN, Window, WindowStatus};
+use crate::{Limits, RESERVED_ONE_IN, Sent, Window, WindowStatus};
 
 const MINUTE: Nanos = 60 * SECOND;
 
@@ -59,12 +59,13 @@ impl Windows {
         }
     }
 
-    /// The present day has seen so many at the least.
-    pub fn at_least_today(&mut self, now: Nanos, messages: u32) {
-        self.turn_to(self.minute(now));
+    /// The windows that hold that minute have seen so many at the least; those that are over since need not know.
+    pub fn at_least(&mut self, now: Nanos, sent: Sent) {
+        let minute = self.minute(now);
+        self.turn_to(minute);
         for (count, window) in self.counts.iter_mut().zip(Window::ALL) {
-            if window == Window::Day {
-                *count = (*count).max(messages);
+            if sent.minute / window.minutes() == minute / window.minutes() {
+                *count = (*count).max(sent.in_window(window));
             }
         }
     }
@@ -104,6 +105,7 @@ impl Windows {
     pub fn statuses(&self, now: Nanos, limits: &Limits) -> Vec<WindowStatus> {
         let status = |(window, used, limit)| WindowStatus {
             window,
+            began: self.minute(now) / window.minutes() * window.minutes(),
             used,
             limit,
             reserved: reserved(limit),

@@ -39,7 +39,10 @@ use tokio::time::Instant;
 
 use self::call::{Call, GaveUp, Patience, micros};
 use self::shared::{Partition, Shared};
-use crate::{Cut, ExpiredLease, Grant, Health, Job, LeaseState, Limits, Scope, Settle, Shard, Signal, Snapshot, Turn};
+use crate::{
+    Cut, ExpiredLease, Grant, Health, Job, LeaseState, Limits, Scope, Sent, Settle, Shard, Signal, Snapshot, Turn,
+    Window,
+};
 
 pub use self::open::OpenError;
 pub use self::options::{RedisClock, RedisOptions};
@@ -157,9 +160,18 @@ impl Redis {
         self.tell_limits("set_limits", &shard.name, limits).await;
     }
 
-    pub async fn sent_today(&self, shard: &Shard, messages: u32) {
-        let args = vec![shard.name.to_string(), messages.to_string()];
-        self.shared.surely(self.shared.partition(&shard.name), "sent_today", args, false).await;
+    pub async fn sent(&self, shard: &Shard, sent: Sent) {
+        self.tell_sent(&shard.name, shard.name.to_string(), sent).await;
+    }
+
+    pub async fn sent_by_route(&self, route: &str, sent: Sent) {
+        self.tell_sent(route, format!("@{route}"), sent).await;
+    }
+
+    async fn tell_sent(&self, place: &str, budget: String, sent: Sent) {
+        let counts = Window::ALL.map(|window| sent.in_window(window).to_string());
+        let args = [vec![budget, sent.minute.to_string()], counts.to_vec()].concat();
+        self.shared.surely(self.shared.partition(place), "sent", args, false).await;
     }
 
     pub fn bar_routes(&self, routes: &[String]) {

@@ -177,10 +177,11 @@ fn read_each<T>(value: &Value, read: fn(&[Value]) -> Result<T, Odd>) -> Result<V
 }
 
 fn read_window(v: &[Value]) -> Result<WindowStatus, Odd> {
-    let [minutes, used, limit, reserved, ends] = v else { return Err(Odd::new(&v)) };
+    let [minutes, began, used, limit, reserved, ends] = v else { return Err(Odd::new(&v)) };
     let minutes: u64 = reply::number(minutes)?;
     Ok(WindowStatus {
         window: Window::ALL.into_iter().find(|w| w.minutes() == minutes).ok_or_else(|| Odd::new(&v))?,
+        began: reply::number(began)?,
         used: reply::number(used)?,
         limit: reply::number(limit)?,
         reserved: reply::number(reserved)?,

@@ -92,7 +92,8 @@ suite! {
         a_held_stream_goes_on_by_itself, a_stream_is_slowed_by_itself, other_knobs_of_a_stream_are_the_destinations,
         an_operator_releases_a_stream, a_stream_of_a_paused_campaign_waits_for_both,
         released_jobs_are_refunded_to_their_stream;
-    windows: each_window_holds_its_limit_and_no_more, what_was_sent_before_counts_in_its_day, a_waiter_comes_with_the_next_window, many_workers_share_a_window,
+    windows: each_window_holds_its_limit_and_no_more, what_was_sent_before_counts_in_its_windows, what_a_windows_end_has_overtaken_is_not_counted,
+        what_a_route_sent_before_counts_in_its_windows, a_waiter_comes_with_the_next_window, many_workers_share_a_window,
         released_jobs_leave_their_windows, the_snapshot_says_which_window_is_full;
     routes: a_route_limits_all_its_shards, other_routes_go_on, nothing_is_charged_when_a_route_stops,
         shards_of_a_route_take_turns, a_closed_connection_serves_a_line_that_waited, a_lower_lane_of_a_route_goes_first,

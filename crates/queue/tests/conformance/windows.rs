@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tidings_queue::{BudgetKind, Lanes, Limit, Limits, Queue, QueueOptions, Settle, Standing, StoppedBy, Window};
+use tidings_queue::{BudgetKind, Lanes, Limit, Limits, Queue, QueueOptions, Sent, Settle, Standing, StoppedBy, Window};
 use tokio::time::Instant;
 
 use crate::stage::*;
@@ -36,17 +36,44 @@ pub async fn each_window_holds_its_limit_and_no_more(stage: &impl Stage) {
     assert_eq!(got, [10, 0, 10, 5, 7, 0, 0, 10], "by minute, hour, and the day");
 }
 
-pub async fn what_was_sent_before_counts_in_its_day(stage: &impl Stage) {
-    let queue = limited(stage, Limits { per_minute: 5, per_day: 20, ..Limits::UNLIMITED }).await;
+pub async fn what_was_sent_before_counts_in_its_windows(stage: &impl Stage) {
+    let queue = limited(stage, Limits { per_minute: 5, per_hour: 9, per_day: 20, ..Limits::UNLIMITED }).await;
     assert_eq!(drain(&queue, 9).await.len(), 5);
-    for told in [17, 17, 3] {
-        queue.sent_today(&bulk("p"), told).await;
+    let minute = status(&queue, "p").await.windows[0].began;
+    for in_day in [17, 17, 3] {
+        queue.sent(&bulk("p"), Sent { minute, in_minute: 2, in_hour: 7, in_day }).await;
     }
     stage.advance(MINUTE).await;
-    assert_eq!(drain(&queue, 9).await.len(), 3, "the five of before are among the seventeen");
+    assert_eq!(drain(&queue, 9).await.len(), 2, "the five of before are among the seven");
+    assert_eq!(stopped_by(&queue).await.map(|by| by.limit), window(Window::Hour));
+    stage.advance(60 * MINUTE).await;
+    assert_eq!(drain(&queue, 9).await.len(), 1, "and among the seventeen of the day");
     assert_eq!(stopped_by(&queue).await.map(|by| by.limit), window(Window::Day));
+    queue.sent(&bulk("p"), Sent { minute: minute - 1, in_minute: 5, in_hour: 9, in_day: 20 }).await;
     stage.advance(24 * 60 * MINUTE).await;
     assert_eq!(drain(&queue, 9).await.len(), 5, "another day");
+}
+
+pub async fn what_a_windows_end_has_overtaken_is_not_counted(stage: &impl Stage) {
+    let queue = limited(stage, Limits { per_minute: 5, per_hour: 9, per_day: 20, ..Limits::UNLIMITED }).await;
+    let minute = status(&queue, "p").await.windows[0].began - 1;
+    queue.sent(&bulk("p"), Sent { minute, in_minute: 5, in_hour: 9, in_day: 20 }).await;
+    assert_eq!(drain(&queue, 9).await.len(), 5, "it was told at midnight of the minute before");
+}
+
+pub async fn what_a_route_sent_before_counts_in_its_windows(stage: &impl Stage) {
+    let queue = limited(stage, Limits::UNLIMITED).await;
+    queue.push(&bulk("p@7"), 1, &jobs(2, 5_000..5_100)).await;
+    queue.set_route_limits("7", Limits { per_hour: 20, ..Limits::UNLIMITED }).await;
+    let route = async || queue.snapshot().await.routes.into_iter().find(|r| r.route == "7").expect("the route");
+    let minute = route().await.windows[0].began;
+    queue.sent_by_route("7", Sent { minute, in_minute: 0, in_hour: 15, in_day: 15 }).await;
+    assert_eq!(
+        drain(&queue, 9_999).await.iter().filter(|job| job.campaign == 2).count(),
+        3,
+        "two are kept for the transactional lane"
+    );
+    assert_eq!(route().await.windows[0].used, 18);
 }
 
 pub async fn a_waiter_comes_with_the_next_window(stage: &impl Stage) {

@@ -148,7 +148,7 @@ fn commit(conn: &mut AnyConn, batch: &LedgerBatch, key: SuppressionKey, now: Uni
     let campaigns = lock_campaigns(conn, batch)?;
     let mut sums = Sums::default();
     let outcomes = outcomes::record(conn, &batch.outcomes, &campaigns, &mut sums, now)?;
-    let (intents, gone) = intents::answer(conn, &batch.intents, &campaigns, &mut sums.deltas, key, now)?;
+    let (intents, gone) = intents::answer(conn, &batch.intents, &campaigns, &mut sums, key, now)?;
     sums.write(conn, now)?;
     let started = start_sending(conn, gone, &campaigns, now)?;
     Ok(CommitReport { intents, outcomes, started })

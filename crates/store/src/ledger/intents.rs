@@ -10,19 +10,22 @@ use super::campaign::Standing;
 use super::commit::{Intent, IntentAnswer};
 use super::counts::{Deltas, Owner};
 use super::step::Step;
+use super::sums::Sums;
 use super::{months, special};
 use crate::connection::on;
 use crate::fixed::{Bind, Fixed, fixed_sql};
 use crate::schema::deliveries;
 use crate::words::{Code, Db};
-use crate::{AnyConn, CampaignId, DeliveryId, ProviderId, StoreResult, SuppressionKey, WorkspaceId, sending_lock};
+use crate::{
+    AnyConn, CampaignId, DeliveryId, ProviderId, RouteId, StoreResult, SuppressionKey, WorkspaceId, sending_lock,
+};
 
 /// Answers every intent and moves the rows that may go, or that must not (C3). Also says which campaigns had a row go.
 pub(crate) fn answer(
     conn: &mut AnyConn,
     intents: &[Intent],
     campaigns: &BTreeMap<CampaignId, Standing>,
-    deltas: &mut Deltas,
+    sums: &mut Sums,
     key: SuppressionKey,
     now: UnixMs,
 ) -> StoreResult<(Vec<IntentAnswer>, BTreeSet<CampaignId>)> {
@@ -49,16 +52,17 @@ pub(crate) fn answer(
         match answer {
             IntentAnswer::Go => {
                 go.push(intent.delivery.0);
-                fact.count(deltas, |deltas, owner| deltas.step(owner, Step::START, 1));
+                fact.count(&mut sums.deltas, |deltas, owner| deltas.step(owner, Step::START, 1));
+                sums.minutes.add(fact.route, fact.provider, fact.workspace);
                 gone.extend(fact.is_counted().then_some(intent.campaign));
             }
             IntentAnswer::Cancelled => {
                 cancel.push(intent.delivery.0);
-                fact.count(deltas, |deltas, owner| deltas.step(owner, Step::CANCEL_QUEUED, 1));
+                fact.count(&mut sums.deltas, |deltas, owner| deltas.step(owner, Step::CANCEL_QUEUED, 1));
             }
             IntentAnswer::Skipped(reason) => {
                 skip.push((intent.delivery, reason));
-                fact.count(deltas, |deltas, owner| deltas.skip(owner, Step::SKIP.from(), reason));
+                fact.count(&mut sums.deltas, |deltas, owner| deltas.skip(owner, Step::SKIP.from(), reason));
             }
             IntentAnswer::Paused | IntentAnswer::Lost => {}
         }
@@ -81,6 +85,8 @@ struct Facts {
     kind: Code<DeliveryKind>,
     state: Code<DeliveryState>,
     attempt: i16,
+    /// That it leaves by.
+    route: Option<RouteId>,
     suppression: Option<Db<SuppressionReason>>,
     /// `None`: the subscriber was deleted.
     subscriber: Option<Db<SubscriberStatus>>,
@@ -159,7 +165,7 @@ fn unwilling(fact: &Facts) -> Option<SkipReason> {
 macro_rules! facts_text {
     ($domain:literal, $ids:literal, $id:literal, $lock:literal) => {
         concat!(
-            "SELECT d.id, d.workspace_id, d.campaign_id, d.provider_id, d.kind, d.state, d.attempt, \
+            "SELECT d.id, d.workspace_id, d.campaign_id, d.provider_id, d.kind, d.state, d.attempt, d.route_id, \
              COALESCE((SELECT x.reason FROM suppressions x WHERE x.workspace_id = d.workspace_id AND x.kind = 'address' \
                        AND x.value = d.recipient AND x.list_id = 0 AND x.lane = -1 AND (x.expires_at_ms IS NULL OR x.expires_at_ms > ?)), \
                       (SELECT x.reason FROM suppressions x WHERE x.workspace_id = d.workspace_id AND x.kind = 'domain' \
@@ -174,7 +180,7 @@ macro_rules! facts_text {
     };
 }
 
-fixed_sql!(IntentFacts -> (BigInt, BigInt, BigInt, BigInt, SmallInt, SmallInt, SmallInt, Nullable<Text>, Nullable<Text>, Bool, Bool),
+fixed_sql!(IntentFacts -> (BigInt, BigInt, BigInt, BigInt, SmallInt, SmallInt, SmallInt, Nullable<BigInt>, Nullable<Text>, Nullable<Text>, Bool, Bool),
     lite: facts_text!("substr(d.recipient, instr(d.recipient, '@') + 1)", "IN (SELECT value FROM json_each(?))", "+d.id", ""),
     pg: facts_text!("split_part(d.recipient, '@', 2)", "= ANY(?)", "d.id", " ORDER BY d.id FOR UPDATE OF d"));
 

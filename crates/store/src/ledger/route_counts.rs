@@ -3,13 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diesel::prelude::*;
-use tidings_domain::{BounceClass, DayFigures, DeliveryState, RouteKind, UnixMs, Word};
+use tidings_domain::{BounceClass, DayFigures, DeliveryState, UnixMs, Word};
 
 use super::outcomes::{Ending, Facts};
 use crate::fixed::{Bind, fixed_sql, write_rows};
-use crate::schema::routes;
-use crate::words::Db;
 use crate::{AnyConn, ProviderId, RouteId, StoreResult, WorkspaceId};
 
 /// What a provider did with one message of a route.
@@ -101,11 +98,11 @@ impl RouteCounts {
         }
     }
 
-    pub(super) fn write(self, conn: &mut AnyConn, now: UnixMs) -> StoreResult<()> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
-        let direct = direct_routes(conn, self.0.keys().map(|key| key.0).collect())?;
+    pub(super) fn routes(&self) -> impl Iterator<Item = RouteId> {
+        self.0.keys().map(|key| key.0)
+    }
+
+    pub(super) fn write(self, conn: &mut AnyConn, direct: &BTreeSet<RouteId>, now: UnixMs) -> StoreResult<()> {
         let counts = self.0.into_iter().filter(|(key, _)| direct.contains(&key.0));
         let row = |((route, provider, outcome), (workspace, n)): (Key, (WorkspaceId, i64))| {
             [
@@ -118,16 +115,6 @@ impl RouteCounts {
         };
         Ok(write_rows::<AddToRoutes, _>(conn, &[Bind::Int(now.utc_date())], counts.map(row).collect())?)
     }
-}
-
-/// A relay is known to nobody but its own customers: nothing is learned from what it delivers.
-fn direct_routes(conn: &mut AnyConn, ids: BTreeSet<RouteId>) -> StoreResult<BTreeSet<RouteId>> {
-    let found: Vec<RouteId> = routes::table
-        .filter(routes::id.eq_any(ids))
-        .filter(routes::kind.eq(Db(RouteKind::Direct)))
-        .select(routes::id)
-        .load(conn)?;
-    Ok(found.into_iter().collect())
 }
 
 macro_rules! add_text {

@@ -189,7 +189,7 @@ impl Dispatcher {
             }
         }
         self.send_unsent().await?;
-        self.shards.keep_up(&self.routing).await;
+        self.shards.keep_up(&self.routing).await.context("telling the limits")?;
         self.orders.keep_up().await?;
         let campaigns = self.store.active_campaigns().await.context("reading the active campaigns")?;
         self.tell_pauses(&campaigns).await;

@@ -52,7 +52,7 @@ impl Dispatcher {
     /// Routes that fail, recover or have a new day: limits follow, and rows that can leave by another way do.
     pub(super) async fn tend_routes(&mut self, campaigns: &[ActiveCampaign]) -> anyhow::Result<bool> {
         self.routing.look(campaigns).await.context("looking at the routes")?;
-        self.shards.refresh(&self.routing).await;
+        self.shards.refresh(&self.routing).await.context("telling the limits of routes")?;
         let moved = self.routing.move_on().await.context("moving deliveries to another route")?;
         self.shards.push(&self.routing, &moved).await?;
         Ok(!moved.is_empty())

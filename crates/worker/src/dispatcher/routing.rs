@@ -99,11 +99,6 @@ impl Routing {
         self.warmth.cap(self.route(id)?, provider)
     }
 
-    /// What the route has sent to this provider on the day of that cap.
-    pub fn warm_up_used(&self, id: RouteId, provider: &str) -> u32 {
-        u32::try_from(self.warmth.used(id, provider)).unwrap_or(u32::MAX)
-    }
-
     /// Reads how the routes stand, and notes whose rows have to move.
     ///
     /// # Errors

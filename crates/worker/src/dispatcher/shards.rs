@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use tidings_bounce::ProviderBook;
 use tidings_domain::{Destination, ProviderTable, RouteKind, Shared};
-use tidings_queue::{Job, Limits, Queue, Shard};
-use tidings_store::{CampaignId, QueuedJob, Route, RouteId, Store, WorkspaceId};
+use tidings_queue::{Job, Limits, Queue, Sent, Shard};
+use tidings_store::{CampaignId, HandedOver, QueuedJob, Route, RouteId, Store, WorkspaceId};
 
 use super::routing::Routing;
+use crate::now;
 
 /// A relay's limits where its route names none.
 const RELAY_CONNECTIONS: u32 = 10;
@@ -51,16 +52,29 @@ impl Shards {
     }
 
     /// Tells the queue the limits anew when the provider table is another one than before.
-    pub async fn keep_up(&mut self, routing: &Routing) {
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn keep_up(&mut self, routing: &Routing) -> anyhow::Result<()> {
         let table = Arc::clone(&self.book.current().table);
         if Arc::ptr_eq(&table, &self.table) {
-            return;
+            return Ok(());
         }
-        self.table = table;
+        let old = std::mem::replace(&mut self.table, table);
         self.forget();
-        for status in self.queue.snapshot().await.shards {
-            self.limit(&status.shard, routing).await;
+        let told = self.limit_all(routing).await;
+        if told.is_err() {
+            // The next look tells them all.
+            self.table = old;
         }
+        told
+    }
+
+    async fn limit_all(&mut self, routing: &Routing) -> anyhow::Result<()> {
+        for status in self.queue.snapshot().await.shards {
+            self.limit(&status.shard, routing).await?;
+        }
+        Ok(())
     }
 
     /// Destinations that were told their limits since the last call.
@@ -79,7 +93,7 @@ impl Shards {
             });
         }
         for ((shard, workspace), jobs) in by_shard {
-            self.limit(&shard, routing).await;
+            self.limit(&shard, routing).await?;
             self.queue.push(&shard, workspace.0, &jobs).await;
         }
         Ok(())
@@ -99,23 +113,27 @@ impl Shards {
     }
 
     /// Tells the queue what has changed: limits of a route, or its day of warm-up.
-    pub async fn refresh(&mut self, routing: &Routing) {
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn refresh(&mut self, routing: &Routing) -> anyhow::Result<()> {
         if self.looks == routing.looks() {
-            return;
+            return Ok(());
         }
-        self.looks = routing.looks();
         let names: Vec<Arc<str>> = self.told.keys().cloned().collect();
         for name in names {
-            self.limit(&Shard::new(0, name), routing).await;
+            self.limit(&Shard::new(0, name), routing).await?;
         }
+        self.looks = routing.looks();
+        Ok(())
     }
 
-    async fn limit(&mut self, shard: &Shard, routing: &Routing) {
+    async fn limit(&mut self, shard: &Shard, routing: &Routing) -> anyhow::Result<()> {
         let limits = match Destination::of(&shard.name) {
             Destination::Relay { route } => relay_limits(routing.route(RouteId(route))),
             Destination::Direct { provider, route } => {
                 if let Some(route) = route.and_then(|id| routing.route(RouteId(id))) {
-                    self.limit_route(route).await;
+                    self.limit_route(route).await?;
                 }
                 let cap = route.and_then(|id| routing.warm_up_cap(RouteId(id), provider));
                 Limits { per_day: cap.unwrap_or(0), ..self.provider_limits(provider) }
@@ -123,29 +141,40 @@ impl Shards {
         };
         if self.told.get(&shard.name) != Some(&limits) {
             self.queue.set_limits(shard, limits).await;
-            self.tell_used(shard, limits, routing).await;
+            self.tell_sent(shard, limits).await?;
             if self.told.insert(Arc::clone(&shard.name), limits).is_none() {
                 self.met.push(Shard::new(shard.lane, Arc::clone(&shard.name)));
             }
         }
+        Ok(())
     }
 
-    /// A queue that begins anew knows nothing of what went out today under the day's cap.
-    async fn tell_used(&self, shard: &Shard, limits: Limits, routing: &Routing) {
-        if let Destination::Direct { provider, route: Some(route) } = Destination::of(&shard.name)
-            && limits.per_day > 0
-        {
-            self.queue.sent_today(shard, routing.warm_up_used(RouteId(route), provider)).await;
+    /// A queue that begins anew knows nothing of what went out in the present minute, hour and day.
+    async fn tell_sent(&self, shard: &Shard, limits: Limits) -> anyhow::Result<()> {
+        let of = match Destination::of(&shard.name) {
+            Destination::Relay { route } => Some((route, None)),
+            Destination::Direct { provider, route } => route.map(|route| (route, Some(provider.to_owned()))),
+        };
+        if let Some((route, provider)) = of.filter(|_| has_window(limits)) {
+            let sent = self.store.handed_over(RouteId(route), provider, now()).await?;
+            self.queue.sent(shard, in_windows(sent)).await;
         }
+        Ok(())
     }
 
     /// A direct route's own limits hold over all its destinations.
-    async fn limit_route(&mut self, route: &Route) {
+    async fn limit_route(&mut self, route: &Route) -> anyhow::Result<()> {
         let limits = route_limits(route);
         if self.told_of_routes.get(&route.id) != Some(&limits) {
-            self.queue.set_route_limits(&route.id.to_string(), limits).await;
+            let name = route.id.to_string();
+            self.queue.set_route_limits(&name, limits).await;
+            if has_window(limits) {
+                let sent = self.store.handed_over(route.id, None, now()).await?;
+                self.queue.sent_by_route(&name, in_windows(sent)).await;
+            }
             self.told_of_routes.insert(route.id, limits);
         }
+        Ok(())
     }
 
     fn provider_limits(&self, provider: &str) -> Limits {
@@ -157,6 +186,20 @@ impl Shards {
             messages_per_connection: limits.messages_per_connection,
             ..Limits::UNLIMITED
         }
+    }
+}
+
+const fn has_window(limits: Limits) -> bool {
+    limits.per_minute > 0 || limits.per_hour > 0 || limits.per_day > 0
+}
+
+fn in_windows(sent: HandedOver) -> Sent {
+    let messages = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
+    Sent {
+        minute: u64::try_from(sent.minute).unwrap_or(0),
+        in_minute: messages(sent.in_minute),
+        in_hour: messages(sent.in_hour),
+        in_day: messages(sent.in_day),
     }
 }
 

@@ -82,6 +82,7 @@ impl Warmth {
     async fn forget_old(&mut self) -> anyhow::Result<()> {
         if self.forgot.is_none_or(|at| at.elapsed() >= FORGET_EVERY) {
             self.store.forget_route_counts(now()).await?;
+            self.store.forget_route_minutes(now()).await?;
             self.forgot = Some(Instant::now());
         }
         Ok(())
@@ -99,11 +100,6 @@ impl Warmth {
     pub fn cap(&self, route: &Route, provider: &str) -> Option<u32> {
         let day = self.days.get(&(route.id, provider.into())).map_or(1, |day| day.day);
         cap_on(route, day)
-    }
-
-    /// What went to the provider on the day of its plan, as the ledger knows.
-    pub fn used(&self, route: RouteId, provider: &str) -> u64 {
-        self.days.get(&(route, provider.into())).map_or(0, |day| day.used)
     }
 
     pub fn has_room(&self, id: RouteId, provider: &str) -> bool {

@@ -9,7 +9,7 @@ use super::history::History;
 use super::knob::Turned;
 use super::meter::Meter;
 use super::window::{Calendar, Minute, Windows};
-use crate::{Knob, Limit, Limits};
+use crate::{Knob, Limit, Limits, Sent};
 
 /// The lane for which a part of each budget is kept.
 pub const TRANSACTIONAL: u8 = 0;
@@ -120,8 +120,8 @@ impl Allowance {
         self.meter.add(now, f64::from(messages));
     }
 
-    pub fn sent_today(&mut self, messages: u32, now: Nanos) {
-        self.windows.at_least_today(now, messages);
+    pub fn sent(&mut self, sent: Sent, now: Nanos) {
+        self.windows.at_least(now, sent);
     }
 
     /// Undoes the charge of messages claimed in these minutes.

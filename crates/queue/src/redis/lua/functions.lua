@@ -106,9 +106,9 @@ register('set_limits', false, function(a)
   Q.set_limits(table.remove(a, 1), a)
 end)
 
--- name, messages.
-register('sent_today', false, function(a)
-  Q.sent_today(Q.budget(a[1]), tonumber(a[2]))
+-- name or '@' and the route, a minute since 1970, messages in its minute, hour and day.
+register('sent', false, function(a)
+  Q.sent(Q.budget(a[1]), tonumber(a[2]), { tonumber(a[3]), tonumber(a[4]), tonumber(a[5]) })
 end)
 
 -- route, then the limits.

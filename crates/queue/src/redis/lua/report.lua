@@ -53,14 +53,14 @@ function Q.texts(row)
   return row
 end
 
--- Each window with a limit: its minutes, what is used, the limit, what of it is kept, microseconds to its end.
+-- Each window with a limit: its minutes, the minute in which it began, what is used, the limit, what of it is kept, microseconds to its end.
 function Q.window_rows(budget)
   local rows = {}
   for _, window in ipairs(Q.WINDOWS) do
     local limit = Q.limit(budget, window[2])
     if limit > 0 then
-      rows[#rows + 1] = { window[1], Q.used_in(budget, window[1]), limit, Q.kept_in_window(Q.LAST_LANE, limit),
-        Q.window_end(window[1]) - Q.now }
+      rows[#rows + 1] = { window[1], Q.window_end(window[1]) / Q.MINUTE_US - window[1], Q.used_in(budget, window[1]), limit,
+        Q.kept_in_window(Q.LAST_LANE, limit),        Q.window_end(window[1]) - Q.now }
     end
   end
   return rows

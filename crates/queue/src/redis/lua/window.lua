@@ -33,11 +33,12 @@ function Q.charge_windows(budget, count)
   Q.set(budget, 'n', Q.minute())
 end
 
--- The present day has seen so many at the least.
-function Q.sent_today(budget, count)
-  for _, window in ipairs(Q.WINDOWS) do
+-- The windows that hold that minute have seen so many at the least; those that are over since need not know.
+function Q.sent(budget, minute, counts)
+  for i, window in ipairs(Q.WINDOWS) do
     local used = Q.used_in(budget, window[1])
-    Q.set(budget, 'n' .. window[1], window[2] == 'day' and math.max(used, count) or used)
+    local told = same_window(window[1], minute, Q.minute()) and counts[i] or 0
+    Q.set(budget, 'n' .. window[1], math.max(used, told))
   end
   Q.set(budget, 'n', Q.minute())
 end
