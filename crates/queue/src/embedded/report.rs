@@ -39,7 +39,7 @@ impl State {
             limits: allowance.limits,
             windows: allowance.window_statuses(now),
             hold: allowance.hold_status(now),
-            reduced: allowance.reduced_knobs(now, &self.options),
+            reduced: allowance.reduced_knobs(0, now, &self.options),
             history: allowance.past_turns(now),
             last_signal: allowance.signal_status(now),
             streams: self.stream_statuses(id.budget, now),

@@ -85,8 +85,10 @@ impl State {
 
     fn done(&mut self, id: LineId, slot: Slot, now: Nanos) {
         let options = self.options.clone();
-        let mut rose = self.budget(id.budget).allowance.done(now, &options);
-        self.on_stream(id.budget, slot, now, |stream| rose |= stream.done(now, &options));
+        let destination = &mut self.budget(id.budget).allowance;
+        let mut rose = destination.done(0, now, &options);
+        let held_until = destination.last_hold_end();
+        self.on_stream(id.budget, slot, now, |stream| rose |= stream.done(held_until, now, &options));
         self.unlease(id, slot);
         self.tidy_campaign(slot);
         if rose {

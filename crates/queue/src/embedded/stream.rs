@@ -1,5 +1,6 @@
 //! Streams: the mail of one sending domain to a destination. It shares the destination's budget, and may be held or
-//! slowed by itself when a reply names the domain. Campaigns of a stream that has no room wait at it.
+//! slowed by itself when a reply names the domain. A hold of the destination holds its streams too: none of them shows clean work in it.
+//! Campaigns of a stream that has no room wait at it.
 
 use std::sync::Arc;
 
@@ -138,12 +139,14 @@ impl State {
     }
 
     pub fn stream_statuses(&self, budget: u32, now: Nanos) -> Vec<StreamStatus> {
-        let slowed = self.budgets[budget as usize].streams.iter().filter(|(_, s)| s.allowance.is_slowed(now));
+        let place = &self.budgets[budget as usize];
+        let held_until = place.allowance.last_hold_end();
+        let slowed = place.streams.iter().filter(|(_, s)| s.allowance.is_slowed(now));
         let status = |(name, stream): (&Arc<str>, &Stream)| StreamStatus {
             stream: name.to_string(),
             rate: stream.allowance.rate_gauge(now),
             hold: stream.allowance.hold_status(now),
-            reduced: stream.allowance.reduced_knobs(now, &self.options),
+            reduced: stream.allowance.reduced_knobs(held_until, now, &self.options),
             history: stream.allowance.past_turns(now),
             last_signal: stream.allowance.signal_status(now),
             waiting: stream.parked.len(),

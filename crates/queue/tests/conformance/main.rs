@@ -89,7 +89,7 @@ suite! {
         a_free_knob_is_free_again, the_snapshot_explains_a_slow_shard, a_new_ceiling_applies_to_a_turned_knob, turns_are_remembered,
         an_operator_releases_a_destination;
     streams: streams_share_the_budget_of_their_shard, a_held_stream_does_not_stop_the_others,
-        a_held_stream_goes_on_by_itself, a_stream_is_slowed_by_itself, other_knobs_of_a_stream_are_the_destinations,
+        a_held_stream_goes_on_by_itself, a_stream_is_slowed_by_itself, a_hold_of_the_destination_is_no_clean_interval_of_a_stream, other_knobs_of_a_stream_are_the_destinations,
         an_operator_releases_a_stream, a_stream_of_a_paused_campaign_waits_for_both,
         released_jobs_are_refunded_to_their_stream;
     windows: each_window_holds_its_limit_and_no_more, what_was_sent_before_counts_in_its_windows, what_a_windows_end_has_overtaken_is_not_counted,

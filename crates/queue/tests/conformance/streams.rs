@@ -97,6 +97,40 @@ pub async fn a_stream_is_slowed_by_itself(stage: &impl Stage) {
     assert!((took - expected).abs() <= 1.0 / turn.to + 0.1, "{took} s, not {expected} s");
 }
 
+/// One job of the shop after another, as its rate lets them.
+async fn do_slowly(queue: &Queue, jobs: usize) {
+    for _ in 0..jobs {
+        let grant = queue.lease("worker", Lanes::ALL, 1, 60 * SECOND).await.expect("a grant");
+        assert_eq!((grant.jobs.len(), count(&grant.jobs, 1)), (1, 1));
+        settle_all(queue, &grant, &grant.jobs, Settle::Done).await;
+        queue.close(grant).await;
+    }
+}
+
+async fn rate_of_shop(queue: &Queue) -> f64 {
+    status(queue, "p").await.streams.iter().find(|s| s.stream == SHOP).expect("it is slowed").rate.limit
+}
+
+pub async fn a_hold_of_the_destination_is_no_clean_interval_of_a_stream(stage: &impl Stage) {
+    let queue = stage.queue(QueueOptions { default_limits: Limits::UNLIMITED, ..QueueOptions::default() }).await;
+    queue.push(&of(SHOP), 1, &jobs(1, 100..200)).await;
+    for _ in 0..10 {
+        do_slowly(&queue, 2).await;
+        stage.advance(SECOND).await;
+    }
+    let slowed = queue.signal(&of(SHOP), slow_down(Knob::Rate)).await.expect("it moved").to;
+    do_slowly(&queue, 8).await;
+    queue.signal(&bulk("p"), Signal { scope: Scope::Destination, ..hold(60) }).await;
+    stage.advance(61 * SECOND).await;
+    let next = status(&queue, "p").await.streams[0].reduced[0].next_raise_in;
+    assert_eq!(next, 60 * SECOND, "it begins anew after the hold");
+    do_slowly(&queue, 12).await;
+    assert_eq!(rate_of_shop(&queue).await, slowed, "less than a minute of sending since the hold");
+    stage.advance(60 * SECOND).await;
+    do_slowly(&queue, 1).await;
+    assert!(rate_of_shop(&queue).await > slowed);
+}
+
 pub async fn other_knobs_of_a_stream_are_the_destinations(stage: &impl Stage) {
     let queue = filled(stage, Limits { connections: 8, ..Limits::UNLIMITED }).await;
     let turn = queue.signal(&of(SHOP), slow_down(Knob::Connections)).await;

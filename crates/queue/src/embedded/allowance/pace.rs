@@ -19,7 +19,7 @@ impl Allowance {
     }
 
     /// Of the hold that stands, or of the last one.
-    pub(super) fn last_hold_end(&self) -> Nanos {
+    pub fn last_hold_end(&self) -> Nanos {
         self.hold.as_ref().map_or(0, |hold| hold.until)
     }
 
@@ -59,13 +59,13 @@ impl Allowance {
         Some(turn)
     }
 
-    /// Counts a job done. True when a knob rose, so that more may be allowed than before.
-    pub fn done(&mut self, now: Nanos, options: &QueueOptions) -> bool {
+    /// Counts a job done. True when a knob rose, so that more may be allowed than before. `held_until`: what it shares holds with.
+    pub fn done(&mut self, held_until: Nanos, now: Nanos, options: &QueueOptions) -> bool {
         if self.turned.is_empty() {
             return false;
         }
         let old = self.rate();
-        let held_until = self.last_hold_end();
+        let held_until = held_until.max(self.last_hold_end());
         let turns: Vec<Turn> = self.turned.iter_mut().filter_map(|t| t.done(held_until, now, options)).collect();
         if turns.is_empty() {
             return false;

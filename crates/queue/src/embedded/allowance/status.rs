@@ -37,8 +37,9 @@ impl Allowance {
         })
     }
 
-    pub fn reduced_knobs(&self, now: Nanos, options: &QueueOptions) -> Vec<ReducedKnob> {
-        let held_until = self.last_hold_end();
+    /// `held_until`: what it shares holds with.
+    pub fn reduced_knobs(&self, held_until: Nanos, now: Nanos, options: &QueueOptions) -> Vec<ReducedKnob> {
+        let held_until = held_until.max(self.last_hold_end());
         self.turned.iter().map(|t| t.status(held_until, now, options)).collect()
     }
 

@@ -3,7 +3,8 @@
 -- Without making one.
 function Q.plain_budget(name)
   local budget = Q.hash(':b:' .. name)
-  budget.is_stream = string.find(name, '#', 1, true) ~= nil
+  budget.destination = string.match(name, '^(.*)#')
+  budget.is_stream = budget.destination ~= nil
   return budget
 end
 

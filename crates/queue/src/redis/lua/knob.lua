@@ -120,9 +120,10 @@ function Q.free_if_back(budget, knob)
   end
 end
 
--- No clean interval begins before: no job done in a hold, or before it, proves anything.
+-- No clean interval begins before: no job done in a hold, or before it, proves anything. A hold of the destination holds its streams too.
 function Q.not_before(budget, knob)
-  return math.max(Q.num(budget, 'k' .. knob .. ':rests'), Q.num(budget, 'hold'))
+  local above = budget.is_stream and Q.num(Q.plain_budget(budget.destination), 'hold') or 0
+  return math.max(Q.num(budget, 'k' .. knob .. ':rests'), Q.num(budget, 'hold'), above)
 end
 
 -- When the clean interval of a knob began: with the first job done since the last signal, or the last raise. Nothing when it has not.
