@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
-use tidings_domain::{DeliveryState, EmailAddress, Protection, UnixMs, held_until_released};
+use tidings_domain::{DeliveryKind, DeliveryState, EmailAddress, Protection, UnixMs, held_until_released};
 
 use crate::campaigns::{contains_pattern, lower};
 use crate::ledger::months::{Rows, in_month_of};
@@ -22,6 +22,8 @@ pub struct Person {
     pub subscriber_id: Option<SubscriberId>,
     pub recipient: String,
     pub provider_id: ProviderId,
+    #[diesel(deserialize_as = Code<DeliveryKind>)]
+    pub kind: DeliveryKind,
     #[diesel(deserialize_as = Code<DeliveryState>)]
     pub state: DeliveryState,
     /// How many attempts were begun.
@@ -35,7 +37,7 @@ pub struct Person {
     /// The peer's last reply, every line of it.
     pub reply: Option<String>,
     tls: Option<i16>,
-    /// By which its last attempt went.
+    /// By which its last attempt went, or its next one will.
     pub route_id: Option<RouteId>,
 }
 

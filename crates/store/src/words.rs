@@ -71,4 +71,4 @@ macro_rules! plain {
 plain!(Db: CampaignState, Role, RouteKind, RouteTls, SubscriberStatus, SubscriptionStatus, SuppressionKind);
 plain!(Db: SuppressionReason, Theme, BounceClass, BounceAction, Service, TlsPolicyType, TlsResult, UnsentAct);
 plain!(Db: DkimAlgorithm, DkimKeyState, RecordKind, RecordState, SendingDomainState);
-plain!(Code: DeliveryState, Lane);
+plain!(Code: DeliveryKind, DeliveryState, Lane);

@@ -70,6 +70,38 @@ async fn chunks_are_bounded_and_add_up() {
     .await;
 }
 
+/// The cursor and the rows that it stands for are one transaction: a kill between the two would lose the chunk.
+#[tokio::test]
+async fn a_chunk_whose_rows_cannot_be_written_moves_nothing() {
+    each(async |w: World| {
+        w.list(1, 1..=20).await;
+        let c = w.draft(1, &[1], &[]).await;
+        w.launch(c).await;
+        w.store.fan_out(c, 8, NOW).await.expect("fans out");
+        let (refuse, take_again) = if w.store.is_embedded() {
+            (
+                "CREATE TRIGGER full BEFORE INSERT ON deliveries BEGIN SELECT RAISE(ABORT, 'no room'); END",
+                "DROP TRIGGER full",
+            )
+        } else {
+            (
+                "ALTER TABLE deliveries ADD CONSTRAINT full_now CHECK (id < 0) NOT VALID",
+                "ALTER TABLE deliveries DROP CONSTRAINT full_now",
+            )
+        };
+        let known = async || w.value("SELECT CAST(cursor_subscriber_id AS TEXT) AS v FROM fanouts").await;
+        let before = (known().await, w.counters(c).await);
+        w.sql(refuse).await;
+        w.store.fan_out(c, 8, NOW).await.expect_err("no row can be written");
+        assert_eq!((known().await, w.counters(c).await), before);
+        w.sql(take_again).await;
+        while !matches!(w.store.fan_out(c, 8, NOW).await.expect("goes on").0, FanOut::Finished { .. }) {}
+        assert_eq!(w.number("SELECT COUNT(DISTINCT subscriber_id) FROM deliveries").await, 20);
+        w.check_books(c).await;
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_repeated_chunk_adds_nothing() {
     each(async |w: World| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidings_domain::{DeliveryState, Destination as Name, UnixMs};
+use tidings_domain::{DeliveryKind, DeliveryState, Destination as Name, Lane, UnixMs};
 use tidings_queue::{Health, ShardStatus, Snapshot};
 use tidings_store::{CampaignHead, DeliveryHistory, Overview, ProviderId, RouteId, Store, StoreResult, WorkerBeat};
 
@@ -12,9 +12,6 @@ use super::warm_up::warm_ups;
 use crate::pages::campaigns::wording;
 use crate::pages::route_names::RouteNames;
 use crate::{WebState, disk};
-
-/// The queue's lane of campaigns (`tidings_domain::Lane::Bulk`).
-const BULK_LANE: u8 = 2;
 
 /// What holds for the whole installation; the rest is empty.
 ///
@@ -105,30 +102,35 @@ fn of_counts(counts: &BTreeMap<DeliveryState, i64>) -> Left {
 /// Where this campaign's deliveries go. Of a campaign with many small providers every such destination counts, for their names are
 /// not read.
 fn destinations(overview: &Overview, shards: &[ShardStatus], facts: &Facts) -> Vec<Destination> {
-    let is_ours = |status: &&ShardStatus| {
-        let there = match Name::of(&status.shard.name) {
+    let is_ours = |status: &Destination| {
+        let there = match Name::of(&status.status.shard.name) {
             // What a pool has given to a relay stands in no campaign's row.
             Name::Relay { route } => overview.head.pool_id.is_some() || overview.head.route_id == Some(RouteId(route)),
             Name::Direct { provider, .. } => overview.providers.iter().any(|known| known.name == provider),
         };
-        status.shard.lane == BULK_LANE && (there || overview.smaller_providers.is_some())
+        there || overview.smaller_providers.is_some()
     };
-    let ours = shards.iter().filter(is_ours);
-    ours.map(|status| Destination::new(status.clone(), &facts.route_names).among(&facts.warm_ups)).collect()
+    in_lane(Lane::Bulk, shards, facts).into_iter().filter(is_ours).collect()
 }
 
-/// Of one recipient of a campaign.
+fn in_lane(lane: Lane, shards: &[ShardStatus], facts: &Facts) -> Vec<Destination> {
+    let of_lane = shards.iter().map(|status| Destination::new(status.clone(), &facts.route_names));
+    of_lane.filter(|there| there.is_in(lane)).map(|there| there.among(&facts.warm_ups)).collect()
+}
+
+/// Of one recipient of a campaign, or of one test message, which waits for no campaign and in a lane of its own.
 pub fn of_delivery(facts: Facts, overview: &Overview, history: &DeliveryHistory, seen: &Snapshot) -> Facts {
-    let facts = of_overview(facts, overview, seen);
-    let goes_there = |destination: &Destination| match Name::of(&destination.status.shard.name) {
-        Name::Relay { route } => overview.head.route_id == Some(RouteId(route)),
-        Name::Direct { provider, .. } => provider == history.provider,
+    let facts = match history.person.kind {
+        DeliveryKind::Campaign => of_overview(facts, overview, seen),
+        DeliveryKind::Test => Facts { destinations: in_lane(Lane::Transactional, &seen.shards, &facts), ..facts },
     };
-    Facts {
-        destinations: facts.destinations.iter().filter(|d| goes_there(d)).cloned().collect(),
-        delivery: Some(delivery(history)),
-        ..facts
-    }
+    let own = history.person.route_id.map(|route| route.0);
+    let goes_there = |there: &Destination| match Name::of(&there.status.shard.name) {
+        Name::Relay { route } => own.or(overview.head.route_id.map(|route| route.0)) == Some(route),
+        Name::Direct { provider, route } => provider == history.provider && (own.is_none() || route == own),
+    };
+    let destinations = facts.destinations.iter().filter(|there| goes_there(there)).cloned().collect();
+    Facts { destinations, delivery: Some(delivery(history)), ..facts }
 }
 
 fn delivery(history: &DeliveryHistory) -> DeliveryFacts {

@@ -1,8 +1,9 @@
 //! From the first name to the launch.
 
 use actix_web::http::StatusCode;
-use tidings_domain::CampaignState;
-use tidings_store::CampaignTab;
+use tidings_domain::{CampaignState, Destination, UnixMs};
+use tidings_queue::{Job, Shard};
+use tidings_store::{CampaignTab, Heartbeat};
 
 use crate::site::{Site, id_in};
 
@@ -191,6 +192,54 @@ async fn a_test_message_is_a_row_and_its_answer_is_shown() {
     );
 }
 
+fn worker_for_campaigns(now: UnixMs) -> Heartbeat {
+    Heartbeat {
+        id: "w1".into(),
+        role: "worker".into(),
+        host: "mail-1".into(),
+        version: "1".into(),
+        started_at_ms: now.0,
+        heartbeat_at_ms: now.0,
+        connections: 0,
+        attempts: 0,
+        max_connections: 8,
+        attempts_per_minute: 0,
+        lanes: "automation,bulk".into(),
+    }
+}
+
+/// It belongs to a draft, and waits in a lane of its own.
+#[actix_web::test]
+async fn a_test_message_that_waits_says_why() {
+    let site = Site::new().await;
+    let id = ready_draft(&site).await;
+    let browser = site.browser().await;
+    let path = format!("/campaigns/{id}/test");
+    browser.post(&path, &[("to", "t1@acme.example")]).await;
+    let why = browser.get(&path).await.attr(".answers a", "href");
+    let causes = async || {
+        let answer = browser.get(&format!("{why}.json")).await;
+        let answer: serde_json::Value = serde_json::from_str(&answer.body).expect("is JSON");
+        let reasons = answer["reasons"].as_array().expect("a list").clone();
+        reasons.iter().filter_map(|r| r["cause"].as_str()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(causes().await, ["no_worker", "looking_up"], "not that the campaign was not launched");
+    assert!(browser.get(&why).await.text(".timeline").contains("No worker is running"));
+
+    let now = site.state.now();
+    site.store.beat(worker_for_campaigns(now)).await.expect("beats");
+    let tomorrow = UnixMs(now.0 + UnixMs::DAY);
+    site.store.save_domain_providers(vec![("acme.example".into(), "google".into())], tomorrow).await.expect("saved");
+    let test = site.store.queue_tests(10, now).await.expect("queued").remove(0);
+    let relay = Destination::Relay { route: test.route.expect("the workspace's").0 }.to_string();
+    let job = Job { delivery: test.delivery.0, campaign: id.0, attempt: 0 };
+    site.state.queue.push(&Shard::new(0, relay.as_str()), 1, &[job]).await;
+    site.state.queue.push(&Shard::new(2, relay.as_str()), 1, &[Job { campaign: 77, ..job }]).await;
+    let page = browser.get(&why).await.text(".timeline");
+    assert_eq!(causes().await, ["no_dispatcher", "lane_unserved", "own_speed"]);
+    assert!(page.contains("tidings worker --lanes transactional"), "{page}");
+}
+
 #[actix_web::test]
 async fn drafts_are_copied_and_deleted() {
     let site = Site::new().await;
@@ -206,7 +255,6 @@ async fn drafts_are_copied_and_deleted() {
 
 /// A draft that only waits for its launch: version 2.
 pub async fn ready_draft(site: &Site) -> tidings_store::CampaignId {
-    use tidings_domain::UnixMs;
     use tidings_store::{CampaignBody, CampaignDetails, NewCampaign};
     let list = site.list("Newsletter", "a", 3).await;
     let details = CampaignDetails {

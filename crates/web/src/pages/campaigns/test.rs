@@ -5,7 +5,7 @@ use askama::Template;
 use serde::Deserialize;
 use tidings_compose::freeze;
 use tidings_domain::{DeliveryState, EmailAddress};
-use tidings_store::{CampaignHead, CampaignId, Person, RouteId, SubscriberId, TestMessage, Way, Workspace};
+use tidings_store::{CampaignHead, CampaignId, DeliveryId, Person, RouteId, SubscriberId, TestMessage, Way, Workspace};
 
 use super::draft::{address, content_of, frozen_row, id_of};
 use super::wording;
@@ -60,6 +60,8 @@ struct TestResult {
     reason: String,
     reply: String,
     at_ms: i64,
+    /// The delivery that waits, for the page that says why.
+    waits: Option<DeliveryId>,
 }
 
 #[derive(Deserialize)]
@@ -209,6 +211,7 @@ async fn answers(data: &Workspace, id: CampaignId) -> WebResult<(Vec<TestResult>
 fn result(person: Person) -> TestResult {
     TestResult {
         tone: wording::state_tone(person.state),
+        waits: Some(person.id).filter(|_| !person.state.is_terminal()),
         state: wording::state(person.state),
         reason: person.reason.as_deref().map(|r| wording::reason(person.state, r)).unwrap_or_default(),
         reply: person.reply.unwrap_or_default(),
