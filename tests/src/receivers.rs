@@ -8,12 +8,17 @@ use std::time::{Duration, Instant};
 
 use tidings_testing::Certificate;
 
+use crate::greylisting;
 use crate::mail_servers::{
     DOMAIN, MailServer, find, folder, free_address, make, needs_root, postfix_services, user_id, write,
 };
 
 /// A message larger than this is refused, in octets.
 pub const LARGEST_MESSAGE_OCTETS: usize = 200_000;
+/// Connections that a strict Postfix or Exim takes of one client at one time.
+pub const STRICT_CONNECTIONS: usize = 2;
+/// Messages that a strict OpenSMTPD takes on one connection.
+pub const STRICT_MESSAGES: usize = 3;
 /// Who the files belong to.
 const KEEPER: &str = "nobody";
 /// What a receiver puts in front of a message when it delivers it.
@@ -22,6 +27,13 @@ const TRACE_FIELDS: [&str; 7] =
 /// From the 250 to the file.
 const DELIVERS_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// What a receiver asks of who sends to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manners {
+    Easy,
+    Strict,
+}
 
 /// A receiver of [`DOMAIN`]: takes mail for everybody there but `reject…`, who does not exist.
 pub struct Receiver {
@@ -40,7 +52,20 @@ impl Receiver {
     /// One is missing, the user is not root, or one does not start: with the command that helps.
     #[must_use]
     pub fn each() -> Vec<Self> {
-        vec![Self::postfix(""), Self::exim(), Self::opensmtpd()]
+        Self::all(Manners::Easy)
+    }
+
+    /// They greylist, and take [`STRICT_CONNECTIONS`] at once or [`STRICT_MESSAGES`] on each.
+    ///
+    /// # Panics
+    /// As [`Receiver::each`].
+    #[must_use]
+    pub fn each_strict() -> Vec<Self> {
+        Self::all(Manners::Strict)
+    }
+
+    fn all(manners: Manners) -> Vec<Self> {
+        vec![Self::postfix(manners), Self::exim(manners), Self::opensmtpd(manners)]
     }
 
     #[must_use]
@@ -54,12 +79,7 @@ impl Receiver {
         self.server.log()
     }
 
-    /// With more lines for `main.cf`.
-    ///
-    /// # Panics
-    /// As [`Receiver::each`].
-    #[must_use]
-    pub fn postfix(more: &str) -> Self {
+    fn postfix(manners: Manners) -> Self {
         needs_root("Postfix");
         let daemons = find("/usr/lib/postfix/sbin/master", "apt-get install postfix");
         let folder = folder();
@@ -68,6 +88,15 @@ impl Receiver {
         let sbin = daemons.parent().expect("a folder").display().to_string();
         let (certificate, key) = certificate(root);
         let keeper = user_id(KEEPER);
+        let (policy, limits) = match manners {
+            Manners::Easy => (String::new(), String::new()),
+            Manners::Strict => (
+                format!(", check_policy_service inet:{}", greylisting::postfix_policy()),
+                format!(
+                    "smtpd_client_connection_count_limit = {STRICT_CONNECTIONS}\nsmtpd_client_event_limit_exceptions =\n"
+                ),
+            ),
+        };
         let main = format!(
             "compatibility_level = 3.6\nconfig_directory = {c}\nqueue_directory = {q}\ndata_directory = {d}\n\
              command_directory = /usr/sbin\ndaemon_directory = {sbin}\nmail_owner = postfix\nsetgid_group = postdrop\n\
@@ -75,10 +104,10 @@ impl Receiver {
              virtual_mailbox_domains = {DOMAIN}\nvirtual_mailbox_base = {k}\nvirtual_mailbox_maps = static:all/\n\
              virtual_uid_maps = static:{keeper}\nvirtual_gid_maps = static:{keeper}\nvirtual_minimum_uid = 1\n\
              alias_maps =\nalias_database =\nmynetworks =\nsmtpd_relay_restrictions = permit_auth_destination, reject\n\
-             smtpd_recipient_restrictions = check_recipient_access regexp:{{{{/^reject/ 550 5.1.1 No such user}}}}\n\
+             smtpd_recipient_restrictions = check_recipient_access regexp:{{{{/^reject/ 550 5.1.1 No such user}}}}{policy}\n\
              smtpd_tls_security_level = may\nsmtpd_tls_cert_file = {cert}\nsmtpd_tls_key_file = {key}\n\
              message_size_limit = {LARGEST_MESSAGE_OCTETS}\nsmtp_dns_support_level = disabled\nsmtpd_peername_lookup = no\n\
-             biff = no\nmaillog_file = /dev/stdout\nsmtputf8_enable = yes\n{more}\n",
+             biff = no\nmaillog_file = /dev/stdout\nsmtputf8_enable = yes\n{limits}",
             c = config.display(),
             q = queue.display(),
             d = data.display(),
@@ -103,10 +132,7 @@ impl Receiver {
         Self { name: "Postfix", has_tls: true, server: MailServer::start(start, address, folder), kept }
     }
 
-    /// # Panics
-    /// As [`Receiver::each`].
-    #[must_use]
-    pub fn exim() -> Self {
+    fn exim(manners: Manners) -> Self {
         needs_root("Exim");
         let unpacked = std::env::var_os("TIDINGS_TEST_EXIM").unwrap_or_else(|| "/usr/sbin/exim4".into());
         let program = find(
@@ -121,15 +147,22 @@ impl Receiver {
         }
         let (certificate, key) = certificate(root);
         chown(&key, Some(user_id("Debian-exim")), None).expect("the key's owner");
+        let (greylisting, limits) = match manners {
+            Manners::Easy => ("", String::new()),
+            Manners::Strict => (
+                "  defer !ratelimit = 1.5 / 1h / strict / $local_part\n    message = 4.7.1 Greylisted, please try again later\n",
+                format!("smtp_accept_max_per_host = {STRICT_CONNECTIONS}\n"),
+            ),
+        };
         let config = format!(
             "exim_path = {exim}\nexim_user = Debian-exim\nexim_group = Debian-exim\nprimary_hostname = mx.{DOMAIN}\n\
              spool_directory = {s}\nlog_file_path = {s}/%s.log\npid_file_path = {s}/exim.pid\n\
              local_interfaces = 127.0.0.1\ndaemon_smtp_ports = {port}\ntls_advertise_hosts = *\n\
              tls_certificate = {cert}\ntls_privatekey = {key}\nhost_lookup =\nsmtputf8_advertise_hosts = *\n\
              message_size_limit = {LARGEST_MESSAGE_OCTETS}\nkeep_environment =\nnever_users =\nacl_smtp_rcpt = rcpt\n\
-             allow_utf8_domains = true\n\
+             allow_utf8_domains = true\n{limits}\
              begin acl\nrcpt:\n  deny local_parts = ^reject\n    message = 5.1.1 No such user\n\
-             \x20 accept domains = {DOMAIN}\n  deny\n\
+             {greylisting}\x20 accept domains = {DOMAIN}\n  deny\n\
              begin routers\nall:\n  driver = accept\n  transport = keep\n\
              begin transports\nkeep:\n  driver = appendfile\n  directory = {k}/all\n  maildir_format\n\
              \x20 create_directory\n  user = Debian-exim\n\
@@ -149,12 +182,8 @@ impl Receiver {
     }
 
     /// Its paths are compiled in, so it runs in a mount namespace of its own, where they lead into the test's folder. Debian 12's build (6.8)
-    /// cannot do TLS with its own OpenSSL ("EVP lib", with any client), so it is spoken to in plain text.
-    ///
-    /// # Panics
-    /// As [`Receiver::each`].
-    #[must_use]
-    pub fn opensmtpd() -> Self {
+    /// cannot do TLS with its own OpenSSL ("EVP lib", with any client and any kind of key), so it is spoken to in plain text.
+    fn opensmtpd(manners: Manners) -> Self {
         needs_root("OpenSMTPD");
         let unpacked = std::env::var_os("TIDINGS_TEST_OPENSMTPD").unwrap_or_else(|| "/".into());
         let unpacked = Path::new(&unpacked);
@@ -166,9 +195,18 @@ impl Receiver {
         let (root, address) = (folder.path(), free_address());
         let kept = make(root, "kept");
         chown(&kept, Some(user_id(KEEPER)), None).expect("the kept mails' owner");
+        let (filter, filtered) = match manners {
+            Manners::Easy => (String::new(), ""),
+            Manners::Strict => {
+                let program = root.join("greylist.py");
+                write(&program, &greylisting::OPENSMTPD_FILTER.replace("SAID", greylisting::SAID));
+                let filter = format!("filter \"grey\" proc-exec \"/usr/bin/python3 {}\"", program.display());
+                (format!("{filter}\nsmtp limit max-mails {STRICT_MESSAGES}\n"), "filter \"grey\"")
+            }
+        };
         let config = format!(
-            "smtp max-message-size \"{LARGEST_MESSAGE_OCTETS}\"\n\
-             listen on 127.0.0.1 port {port} hostname mx.{DOMAIN} no-dsn\n\
+            "{filter}smtp max-message-size \"{LARGEST_MESSAGE_OCTETS}\"\n\
+             listen on 127.0.0.1 port {port} hostname mx.{DOMAIN} no-dsn {filtered}\n\
              action \"keep\" maildir \"{k}/all\" virtual {{ \"@\" = {KEEPER} }}\n\
              match from any for rcpt-to regex \"^reject\" reject\n\
              match from any for domain \"{DOMAIN}\" action \"keep\"\n",

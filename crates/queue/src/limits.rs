@@ -133,7 +133,7 @@ pub struct QueueOptions {
     /// … and after so many jobs done since it last moved.
     pub recovery_jobs: u32,
     /// Signals for one knob within so long of its last turn are one signal: they come from connections that were
-    /// open together.
+    /// open together. For as long no connection is opened after one that was too many for the peer.
     pub reaction_time: Duration,
     /// After so many messages a connection gives way when other shards of its lane wait and nobody is free.
     pub turn_messages: u32,

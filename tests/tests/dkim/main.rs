@@ -1,12 +1,13 @@
 //! From the keys of a workspace to the messages at a receiver: signed by what stands in DNS and by nothing else, good before judges that
 //! are not ours, through a change of keys in the middle of a campaign.
 
-mod judges;
-mod world;
+#![recursion_limit = "256"]
 
-use judges::{dkimpy, opendkim};
+mod shop;
+
+use shop::{Shop, is_of};
 use tidings_domain::{DkimAlgorithm, covers};
-use world::{World, is_of};
+use tidings_tests::judges::{dkimpy, opendkim};
 
 const BOTH: &[DkimAlgorithm] = &[DkimAlgorithm::Rsa2048, DkimAlgorithm::Ed25519];
 
@@ -31,9 +32,9 @@ fn tags(message: &[u8], tag: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn every_copy_is_good_before_independent_judges_and_aligned() {
-    let mut world = World::new(BOTH).await;
-    world.look(&["r", "e"]).await;
-    let messages = world.send("letters@news.shop.example", 6).await;
+    let mut shop = Shop::new(BOTH).await;
+    shop.look(&["r", "e"]).await;
+    let messages = shop.send("letters@news.shop.example", 6).await;
     assert_eq!(messages.len(), 6);
     for message in &messages {
         assert_eq!(signers(&message.data), ["shop.example", "shop.example"]);
@@ -43,7 +44,7 @@ async fn every_copy_is_good_before_independent_judges_and_aligned() {
             "the return path is aligned too: {}",
             message.mail_from
         );
-        let zone = world.published(&["r", "e"]).await;
+        let zone = shop.published(&["r", "e"]).await;
         assert_eq!(dkimpy(&message.data, &zone), vec![true, true]);
         assert!(opendkim(&message.data, &zone));
         let changed = String::from_utf8_lossy(&message.data).replacen("spring", "Spring", 1).into_bytes();
@@ -55,33 +56,33 @@ async fn every_copy_is_good_before_independent_judges_and_aligned() {
 
 #[tokio::test]
 async fn what_is_not_published_signs_nothing_and_what_is_gone_stops_the_campaign() {
-    let mut world = World::new(BOTH).await;
-    world.look(&[]).await;
-    let unsigned = world.send("letters@shop.example", 2).await;
+    let mut shop = Shop::new(BOTH).await;
+    shop.look(&[]).await;
+    let unsigned = shop.send("letters@shop.example", 2).await;
     assert!(unsigned.iter().all(|message| signers(&message.data).is_empty()));
 
-    world.look(&["r"]).await;
-    let signed = world.send("letters@shop.example", 2).await;
+    shop.look(&["r"]).await;
+    let signed = shop.send("letters@shop.example", 2).await;
     assert!(signed.iter().all(|message| tags(&message.data, "a") == ["rsa-sha256"]));
-    let elsewhere = world.send("letters@other.example", 2).await;
+    let elsewhere = shop.send("letters@other.example", 2).await;
     assert!(elsewhere.iter().all(|message| signers(&message.data).is_empty()), "never in another's name");
 
-    world.look(&[]).await;
-    let reason = world.send_until_paused("letters@shop.example", 2).await;
+    shop.look(&[]).await;
+    let reason = shop.send_until_paused("letters@shop.example", 2).await;
     assert!(reason.contains("No DKIM key of shop.example stands in DNS"), "{reason}");
 }
 
 #[tokio::test]
 async fn a_change_of_keys_in_the_middle_of_a_campaign_breaks_no_signature() {
-    let mut world = World::new(&[DkimAlgorithm::Rsa2048]).await;
-    world.look(&["r"]).await;
-    let before = world.send("letters@shop.example", 3).await;
-    world.prepare(DkimAlgorithm::Rsa2048, "r2").await;
-    let waiting = world.send("letters@shop.example", 3).await;
-    world.look(&["r", "r2"]).await;
-    let after = world.send("letters@shop.example", 3).await;
+    let mut shop = Shop::new(&[DkimAlgorithm::Rsa2048]).await;
+    shop.look(&["r"]).await;
+    let before = shop.send("letters@shop.example", 3).await;
+    shop.prepare(DkimAlgorithm::Rsa2048, "r2").await;
+    let waiting = shop.send("letters@shop.example", 3).await;
+    shop.look(&["r", "r2"]).await;
+    let after = shop.send("letters@shop.example", 3).await;
     // All three are verified late, when both records stand in DNS.
-    let zone = world.published(&["r", "r2"]).await;
+    let zone = shop.published(&["r", "r2"]).await;
     for (messages, selector) in [(&before, "r"), (&waiting, "r"), (&after, "r2")] {
         for message in messages {
             assert_eq!(tags(&message.data, "s"), [selector]);
@@ -94,11 +95,11 @@ async fn a_change_of_keys_in_the_middle_of_a_campaign_breaks_no_signature() {
 async fn a_change_of_keys_under_two_campaigns_at_once_breaks_no_signature() {
     const PEOPLE: usize = 20;
     // So slow that keys which a sender still holds open are changed, too, before all is sent.
-    let mut world = World::at_pace(&[DkimAlgorithm::Rsa2048], 4).await;
-    world.look(&["r"]).await;
-    let only_old = world.published(&["r"]).await;
-    let (before, messages) = world.send_two_and_change_keys(PEOPLE, "r2").await;
-    let both = world.published(&["r", "r2"]).await;
+    let mut shop = Shop::at_pace(&[DkimAlgorithm::Rsa2048], 4).await;
+    shop.look(&["r"]).await;
+    let only_old = shop.published(&["r"]).await;
+    let (before, messages) = shop.send_two_and_change_keys(PEOPLE, "r2").await;
+    let both = shop.published(&["r", "r2"]).await;
     assert_eq!(messages.len(), 2 * PEOPLE);
     for (number, message) in messages.iter().enumerate() {
         let zone = if number < before { &only_old } else { &both };

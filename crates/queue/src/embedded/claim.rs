@@ -242,7 +242,7 @@ impl State {
         if self.allowances(id).any(|a| a.held_until(now).is_some()) {
             return Some(CloseReason::Held);
         }
-        if self.allowances(id).any(|a| a.connections > a.connection_limit()) {
+        if self.allowances(id).any(|a| a.has_surplus(now)) {
             return Some(CloseReason::TooManyConnections);
         }
         if left(self.message_limit(id), carried) == 0 {

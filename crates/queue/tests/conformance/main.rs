@@ -84,7 +84,7 @@ suite! {
         a_campaign_can_begin_anew_after_a_drop, delayed_jobs_of_a_paused_campaign_wait;
     signals: a_hold_stops_and_ends, a_hold_is_never_shortened, a_hold_closes_open_connections, a_rate_signal_halves,
         signals_together_are_one, knobs_have_floors, an_unlimited_rate_starts_from_what_was_measured,
-        fewer_connections_close_the_surplus, clean_work_raises_a_knob_to_its_ceiling, a_signal_restarts_the_clean_interval,
+        fewer_connections_close_the_surplus, after_one_too_many_no_connection_is_opened_for_a_moment, clean_work_raises_a_knob_to_its_ceiling, a_signal_restarts_the_clean_interval,
         idle_time_proves_nothing, a_hold_is_no_clean_interval, a_signal_says_how_far, a_signal_says_how_long,
         a_free_knob_is_free_again, the_snapshot_explains_a_slow_shard, a_new_ceiling_applies_to_a_turned_knob, turns_are_remembered,
         an_operator_releases_a_destination;

@@ -143,12 +143,33 @@ pub async fn fewer_connections_close_the_surplus(stage: &impl Stage) {
     }
     queue.signal(&bulk("p"), slow_down(Knob::Connections)).await;
     assert_eq!(status(&queue, "p").await.connections.limit, 2);
+    assert!(matches!(queue.more(&grants[0], 1).await, More::Jobs(_)), "those that were refused end first");
+    stage.advance(3 * SECOND).await;
     for grant in grants.drain(..2) {
         assert_eq!(queue.more(&grant, 1).await, More::Close(CloseReason::TooManyConnections));
         queue.close(grant).await;
     }
     assert!(matches!(queue.more(&grants[0], 1).await, More::Jobs(_)));
     assert!(lease(&queue, 1).await.is_none());
+}
+
+/// Idle connections would all come again at once.
+pub async fn after_one_too_many_no_connection_is_opened_for_a_moment(stage: &impl Stage) {
+    let queue = stage
+        .queue(QueueOptions {
+            default_limits: Limits { connections: 8, ..Limits::UNLIMITED },
+            ..QueueOptions::default()
+        })
+        .await;
+    queue.push(&bulk("p"), 1, &jobs(1, 0..100)).await;
+    let open = granted(&queue, 1).await;
+    queue.signal(&bulk("p"), slow_down(Knob::Connections)).await.expect("it moved");
+    assert!(lease(&queue, 1).await.is_none());
+    assert_eq!(status(&queue, "p").await.standing, Standing::ConnectionLimited);
+    let from = Instant::now();
+    assert!(queue.lease("worker", Lanes::ALL, 1, 60 * SECOND).await.is_some());
+    assert!(from.elapsed() >= 2 * SECOND && from.elapsed() < 3 * SECOND, "{:?}", from.elapsed());
+    queue.close(open).await;
 }
 
 pub async fn clean_work_raises_a_knob_to_its_ceiling(stage: &impl Stage) {

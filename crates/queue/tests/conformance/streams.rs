@@ -136,6 +136,7 @@ pub async fn other_knobs_of_a_stream_are_the_destinations(stage: &impl Stage) {
     let turn = queue.signal(&of(SHOP), slow_down(Knob::Connections)).await;
     assert_eq!(turn, Some(Turn { knob: Knob::Connections, from: 8.0, to: 4.0 }));
     assert_eq!(status(&queue, "p").await.connections.limit, 4);
+    stage.advance(3 * SECOND).await;
     assert_eq!(drain(&queue, 50).await.len(), 110, "and the stream is not held");
 }
 

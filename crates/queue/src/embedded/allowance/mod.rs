@@ -21,6 +21,8 @@ pub struct Allowance {
     /// The limits are somebody's decision, not the default: never forgotten.
     pub own_limits: bool,
     pub connections: u32,
+    /// The peer has just refused a connection as one too many: no other is opened before.
+    full_until: Nanos,
     bucket: Bucket,
     windows: Windows,
     meter: Meter,
@@ -66,6 +68,7 @@ impl Allowance {
             limits,
             own_limits: false,
             connections: 0,
+            full_until: 0,
             bucket: Bucket::default(),
             windows: Windows::new(calendar),
             meter: Meter::new(now),
@@ -82,6 +85,9 @@ impl Allowance {
         }
         if self.connections >= self.connections_for(lane) {
             return Gate::Shut(Shut { by: Limit::Connections, until: None });
+        }
+        if self.full_until > now {
+            return Gate::Shut(Shut { by: Limit::Connections, until: Some(self.full_until) });
         }
         match self.room(lane, now) {
             0 => Gate::Shut(self.no_room(lane, now)),
@@ -147,6 +153,11 @@ impl Allowance {
     /// `u32::MAX` is none.
     pub fn connection_limit(&self) -> u32 {
         whole(self.turned(Knob::Connections), self.limits.connections)
+    }
+
+    /// More are open than may be. Those that the peer has just refused end by themselves: the ones that work are not to end in their place.
+    pub fn has_surplus(&self, now: Nanos) -> bool {
+        self.connections > self.connection_limit() && self.full_until <= now
     }
 
     fn connections_for(&self, lane: u8) -> u32 {

@@ -15,6 +15,9 @@ impl Allowance {
         if let Some(duration) = signal.hold {
             self.hold_for(nanos(duration), Arc::clone(&why), now);
         }
+        if signal.knob == Some(Knob::Connections) {
+            self.full_until = now.saturating_add(nanos(options.reaction_time));
+        }
         signal.knob.and_then(|knob| self.turn_down(knob, signal, why, now, options))
     }
 

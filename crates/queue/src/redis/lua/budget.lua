@@ -61,6 +61,10 @@ function Q.gate(budget, lane)
   if Q.num(budget, 'open') >= Q.connections_for(budget, lane) then
     return 'connections', nil
   end
+  -- The peer has just refused a connection as one too many.
+  if Q.num(budget, 'full') > Q.now then
+    return 'connections', Q.num(budget, 'full')
+  end
   local room, by, untill = Q.room(budget, lane)
   if room == 0 then
     return by, untill
@@ -116,6 +120,9 @@ function Q.signal(budget, knob, duration, why, cut)
   Q.add(budget, 'signal:count', 1)
   if duration ~= '' then
     Q.hold(budget, tonumber(duration), why)
+  end
+  if knob == 'c' then
+    Q.set(budget, 'full', Q.now + Q.options.reaction)
   end
   return knob ~= '' and Q.turn_down(budget, knob, why, cut) or {}
 end

@@ -41,7 +41,8 @@ function Q.must_close(lane, name, lanes, carried, own_idle)
     if Q.held_until(budget) then
       return 'held'
     end
-    if Q.num(budget, 'open') > Q.whole(budget, 'c') then
+    -- Those that the peer has just refused end by themselves: the ones that work are not to end in their place.
+    if Q.num(budget, 'open') > Q.whole(budget, 'c') and Q.num(budget, 'full') <= Q.now then
       return 'connections'
     end
   end

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tidings_domain::{Attempt, DeliveryKind, Destination, Outcome, PaceKey, Peer, Phase, Problem, RouteKind};
+use tidings_domain::{
+    Attempt, Cut, DeliveryKind, Destination, Knob, Outcome, PaceKey, Peer, Phase, Problem, RouteKind,
+};
 use tidings_queue::{Grant, Job, LeaseState, More, Settle};
 use tidings_store::{DeliveryId, IntentAnswer, OutcomeRecord, RouteId, Work};
 use tokio::time::Instant;
@@ -34,6 +36,8 @@ struct Line<'a> {
     open: Option<Open>,
     /// Who the last attempt spoke to, also when the connection is gone.
     peer: Option<Peer>,
+    /// Transactions that its connection had begun before the last attempt's.
+    carried: u32,
     /// Its route does not get through: what is claimed goes back, and another route or a later hour takes it.
     gave_up: bool,
     /// The lease ran out under us: what is in flight ends, nothing new begins.
@@ -56,6 +60,7 @@ pub async fn serve(context: &Arc<SenderContext>, mut grant: Grant, stop: &Cancel
         stop,
         open: None,
         peer: None,
+        carried: 0,
         gave_up: false,
         is_lost: &is_lost,
         is_held: false,
@@ -228,13 +233,22 @@ impl Line<'_> {
         Some(Settle::Release)
     }
 
-    async fn follow(&mut self, work: &Work, judgement: Judgement) -> Settle {
+    async fn follow(&mut self, work: &Work, mut judgement: Judgement) -> Settle {
+        if let Some(verdict) = judgement.verdict.as_mut().filter(|v| v.knob == Some(Knob::MessagesPerConnection)) {
+            // What the peer takes on one connection has just been seen, and on this one it takes nothing more.
+            if self.carried > 0 && verdict.cut == Cut::default() {
+                verdict.cut = Cut::AtMost(self.carried);
+            }
+            self.hang_up().await;
+        }
         if let Some(verdict) = &judgement.verdict
             && (verdict.knob.is_some() || verdict.hold.is_some())
         {
             let why =
                 judgement.record.as_ref().and_then(|r| r.reply.as_ref()).map_or_else(String::new, |r| r.text.clone());
-            self.gives_back |= verdict.hold.is_some();
+            // One connection too many for the peer: this one's slot goes back, and the queue gives none out for a moment.
+            self.gave_up |= verdict.knob == Some(Knob::Connections) && self.open.is_none();
+            self.gives_back |= verdict.hold.is_some() || self.gave_up;
             self.is_held |= verdict.hold.is_some() && verdict.key != PaceKey::SendingDomain;
             pace::obey(self.context, &self.grant.shard, work, verdict, &why).await;
         }

@@ -14,12 +14,18 @@ use crate::sender::targets::Spot;
 /// After a failure to connect the whole destination rests, so that its other jobs do not fail one by one.
 const REST_AFTER_FAILED_CONNECT: Duration = Duration::from_secs(30);
 
+/// After so many refusals a connection ends and the next message gets a new one: Postfix answers each error after the tenth a second later
+/// (`smtpd_soft_error_limit`), and ends the connection itself after the twentieth, with a 421 that looks like a throttle.
+const REFUSALS_A_CONNECTION: u32 = 10;
+
 /// An open connection and where it leads.
 pub(super) struct Open {
     connection: Connection,
     spot: Spot,
-    /// It has carried a message before: if it dies at the next one's first command, the peer only tired of waiting.
-    used: bool,
+    /// Transactions begun on it. If it dies at the first command of another than the first, the peer only tired of waiting.
+    begun: u32,
+    /// Of these, what the peer refused.
+    refused: u32,
 }
 
 impl Line<'_> {
@@ -45,7 +51,8 @@ impl Line<'_> {
             let Some(open) = self.open.as_mut() else {
                 return (withdrawn("no connection"), None);
             };
-            open.used = true;
+            self.carried = open.begun;
+            open.begun += 1;
             self.peer = Some(open.connection.peer().clone());
             match open.connection.offer(&envelope, &message.data).await {
                 // The peer closed an idle connection: nothing was lost, a new one is opened once.
@@ -55,7 +62,8 @@ impl Line<'_> {
                     self.open = None;
                 }
                 Offer::Ended(outcome) => {
-                    self.drop_if_spent();
+                    open.refused += u32::from(matches!(outcome, Outcome::Refused { .. }));
+                    self.end_if_spent().await;
                     return (outcome, None);
                 }
                 Offer::AwaitsDot => return self.send_dot(work).await,
@@ -72,9 +80,9 @@ impl Line<'_> {
         match answer {
             Some(IntentAnswer::Go) => {
                 let outcome = open.connection.finish().await;
-                if open.connection.is_reusable() {
-                    self.open = Some(open);
-                }
+                open.refused += u32::from(matches!(outcome, Outcome::Refused { .. }));
+                self.open = Some(open);
+                self.end_if_spent().await;
                 (outcome, Some(IntentAnswer::Go))
             }
             other => (open.connection.withdraw(), other),
@@ -96,7 +104,7 @@ impl Line<'_> {
             && open.connection.is_reusable()
             && spots.iter().any(|spot| spot.same_peer(&open.spot))
         {
-            return Ok(open.used);
+            return Ok(open.begun > 0);
         }
         self.hang_up().await;
         let mut last = withdrawn("no host to connect to");
@@ -104,7 +112,7 @@ impl Line<'_> {
             match self.context.targets.open(&spot).await {
                 Ok(connection) => {
                     self.context.route_works(work.route).await;
-                    self.open = Some(Open { connection, spot, used: false });
+                    self.open = Some(Open { connection, spot, begun: 0, refused: 0 });
                     return Ok(false);
                 }
                 Err(outcome) => last = outcome,
@@ -128,9 +136,11 @@ impl Line<'_> {
         self.context.queue.signal(&self.grant.shard, Signal::hold(Scope::Destination, rest, why)).await;
     }
 
-    fn drop_if_spent(&mut self) {
+    async fn end_if_spent(&mut self) {
         if self.open.as_ref().is_some_and(|open| !open.connection.is_reusable()) {
             self.open = None;
+        } else if self.open.as_ref().is_some_and(|open| open.refused >= REFUSALS_A_CONNECTION) {
+            self.hang_up().await;
         }
     }
 

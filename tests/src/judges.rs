@@ -28,6 +28,10 @@ print(json.dumps([good(index) for index in range(count)]))
 ";
 
 /// Of each signature, whether dkimpy finds it good.
+///
+/// # Panics
+/// It does not run, or says nothing.
+#[must_use]
 pub fn dkimpy(message: &[u8], zone: &Zone) -> Vec<bool> {
     let zone = serde_json::to_string(zone).expect("JSON");
     // Debian's own interpreter: another one on the path does not have the package.
@@ -44,6 +48,10 @@ pub fn dkimpy(message: &[u8], zone: &Zone) -> Vec<bool> {
 }
 
 /// Whether opendkim's filter finds the signatures that it knows (those by RSA) good. It reads the keys from a file.
+///
+/// # Panics
+/// It does not run.
+#[must_use]
 pub fn opendkim(message: &[u8], zone: &Zone) -> bool {
     let folder = tempfile::tempdir().expect("a folder");
     let file = |name: &str, octets: &[u8]| {

@@ -1,6 +1,8 @@
 //! Postfix, Exim and OpenSMTPD as receivers of what we write: whatever a message holds, it arrives once, octet for octet, and what they refuse
 //! is understood.
 
+mod campaign;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
