@@ -38,7 +38,8 @@ struct Line<'a> {
     peer: Option<Peer>,
     /// Transactions that its connection had begun before the last attempt's.
     carried: u32,
-    /// Its route does not get through: what is claimed goes back, and another route or a later hour takes it.
+    /// Its route does not get through, or the peer takes no further connection: what is claimed goes back, and another connection, another
+    /// route or a later hour takes it.
     gave_up: bool,
     /// The lease ran out under us: what is in flight ends, nothing new begins.
     is_lost: &'a AtomicBool,
