@@ -160,7 +160,7 @@ impl Receiver {
              local_interfaces = 127.0.0.1\ndaemon_smtp_ports = {port}\ntls_advertise_hosts = *\n\
              tls_certificate = {cert}\ntls_privatekey = {key}\nhost_lookup =\nsmtputf8_advertise_hosts = *\n\
              message_size_limit = {LARGEST_MESSAGE_OCTETS}\nkeep_environment =\nnever_users =\nacl_smtp_rcpt = rcpt\n\
-             allow_utf8_domains = true\nqueue_only = true\n{limits}\
+             allow_utf8_domains = true\n{limits}\
              begin acl\nrcpt:\n  deny local_parts = ^reject\n    message = 5.1.1 No such user\n\
              {greylisting}\x20 accept domains = {DOMAIN}\n  deny\n\
              begin routers\nall:\n  driver = accept\n  transport = keep\n\
@@ -177,8 +177,7 @@ impl Receiver {
         let file = root.join("exim.conf");
         write(&file, &config);
         let mut start = Command::new(program);
-        // What delivers at once would complain of `-C` on the connection itself, in the middle of its TLS.
-        start.arg("-C").arg(&file).args(["-bdf", "-q1s"]);
+        start.arg("-C").arg(&file).args(["-bdf", "-q5s"]);
         Self { name: "Exim", has_tls: true, server: MailServer::start(start, address, folder), kept }
     }
 

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::judges::Zone;
 
-pub const DOMAIN: &str = "shop.example";
+const DOMAIN: &str = "shop.example";
 const WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 

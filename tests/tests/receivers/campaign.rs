@@ -16,8 +16,8 @@ use tidings_tests::sending_world::{Network, World};
 const PEOPLE: usize = 24;
 const UNKNOWN: usize = 3;
 /// More than any of them takes at once, on each more than OpenSMTPD takes.
-const CONNECTIONS: u32 = 6;
-const MESSAGES_PER_CONNECTION: u32 = 100;
+const CONNECTIONS: usize = 6;
+const MESSAGES_PER_CONNECTION: usize = 100;
 
 fn network(receiver: &Receiver, dns: &DnsServer) -> Network {
     let resolver = ResolverOptions {
@@ -28,11 +28,11 @@ fn network(receiver: &Receiver, dns: &DnsServer) -> Network {
     };
     let limits = ProviderLimits {
         per_second: 1_000.0,
-        connections: CONNECTIONS,
-        messages_per_connection: MESSAGES_PER_CONNECTION,
+        connections: u32::try_from(CONNECTIONS).expect("few"),
+        messages_per_connection: u32::try_from(MESSAGES_PER_CONNECTION).expect("few"),
     };
     let table = ProviderTable::builtin().and_then(|table| table.changed(Some(limits), &[])).expect("a table");
-    Network { resolver, table, connections: CONNECTIONS as usize }
+    Network { resolver, table, connections: CONNECTIONS }
 }
 
 async fn ended(world: &World, campaign: CampaignId) -> Option<BTreeMap<DeliveryState, i64>> {
@@ -43,7 +43,7 @@ async fn ended(world: &World, campaign: CampaignId) -> Option<BTreeMap<DeliveryS
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strict_receivers_get_every_message_once_as_it_was_signed() {
-    const { assert!(CONNECTIONS as usize > STRICT_CONNECTIONS && MESSAGES_PER_CONNECTION as usize > STRICT_MESSAGES) };
+    const { assert!(CONNECTIONS > STRICT_CONNECTIONS && MESSAGES_PER_CONNECTION > STRICT_MESSAGES) };
     let host = format!("mx.{DOMAIN}");
     let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let dns = DnsScript::new().mx(DOMAIN, &[(10, &host)]).address(&host, here).start().await;

@@ -15,7 +15,8 @@ use crate::sender::targets::Spot;
 const REST_AFTER_FAILED_CONNECT: Duration = Duration::from_secs(30);
 
 /// After so many refusals a connection ends and the next message gets a new one: Postfix answers each error after the tenth a second later
-/// (`smtpd_soft_error_limit`), and ends the connection itself after the twentieth, with a 421 that looks like a throttle.
+/// (`smtpd_soft_error_limit`), and ends the connection itself after the twentieth, with a 421 that looks like a throttle. Exim ends it after ten
+/// commands that are no mail (`smtp_accept_max_nonmail`), of which the RSET after each refusal is one, with a 554 in plain text within TLS.
 const REFUSALS_A_CONNECTION: u32 = 10;
 
 /// An open connection and where it leads.
