@@ -12,8 +12,8 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use crate::repository::root;
 
-/// The longest that a program may take to say what it should.
-const SPEAKS_WITHIN: Duration = Duration::from_secs(60);
+/// The longest that a program may take to say what it should, or to end.
+pub const SPEAKS_WITHIN: Duration = Duration::from_secs(60);
 
 /// With a test beside it the program is built of the same dependencies as `cargo test --workspace` builds, not of others once more.
 const AMONG_TESTS: &[&str] = &["--workspace", "--bin", "tidings", "--test", "architecture"];
@@ -130,12 +130,20 @@ impl Server {
     /// # Panics
     /// It does not end.
     pub async fn stop(mut self) -> Option<i32> {
-        let id = self.child.id().expect("it runs");
-        let sent = Build::new("kill").args(["-TERM", &id.to_string()]).status();
-        assert!(sent.expect("kill runs").success());
+        terminate(&self.child);
         while next(&mut self.lines).await.is_some() {}
         self.child.wait().await.expect("it ended").code()
     }
+}
+
+/// Orders one to end, as a service manager does.
+///
+/// # Panics
+/// It has ended.
+pub fn terminate(child: &Child) {
+    let id = child.id().expect("it runs");
+    let sent = Build::new("kill").args(["-TERM", &id.to_string()]).status();
+    assert!(sent.expect("kill runs").success());
 }
 
 async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> Option<String> {

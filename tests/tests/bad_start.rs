@@ -1,8 +1,12 @@
 //! What is wrong at the start is said at the start, with what to do about it: run by run, as an operator meets it.
 
+use std::process::Stdio;
+
 use tidings_store::{Store, StoreOptions};
 use tidings_testing::{TestDatabase, TestPostgres, TestRedis};
-use tidings_tests::binary::{Server, run};
+use tidings_tests::binary::{SPEAKS_WITHIN, Server, command, run, terminate};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 /// What the version after this one might add.
 const NEXT_STEP: &str = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000'); \
@@ -51,6 +55,31 @@ async fn a_database_that_does_not_let_us_in() {
     let right = format!("postgres://tidings:right@{address}/postgres");
     let server = Server::start(place.data.as_ref(), &[("DATABASE_URL", &right)]).await;
     assert_eq!(server.stop().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_start_that_waits_for_a_silent_server_can_be_ended() {
+    let place = Place::new();
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = silent.local_addr().expect("an address");
+    let (postgres, redis) = (format!("postgres://tidings@{address}/tidings"), format!("redis://{address}"));
+    let alone = [("TIDINGS_DATA_DIR", place.data.as_str()), ("DATABASE_URL", &postgres)];
+    let shared = [alone[0], alone[1], ("REDIS_URL", &redis)];
+    for (role, environment) in [("serve", alone.as_slice()), ("worker", &shared)] {
+        let mut start = command();
+        start.arg(role).envs(environment.iter().copied()).stdout(Stdio::piped());
+        let mut process = start.spawn().expect("it starts");
+        let _asks = tokio::select! {
+            asks = silent.accept() => asks.expect("a connection"),
+            ended = process.wait() => panic!("{role} ended by itself: {ended:?}"),
+        };
+        terminate(&process);
+        let said =
+            timeout(SPEAKS_WITHIN, process.wait_with_output()).await.expect("it ends in time").expect("its output");
+        let text = String::from_utf8_lossy(&said.stdout);
+        assert_eq!(said.status.code(), Some(0), "{role}: {text}");
+        assert!(text.contains("SIGTERM received while starting"), "{role}: {text}");
+    }
 }
 
 #[tokio::test]

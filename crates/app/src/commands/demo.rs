@@ -14,7 +14,7 @@ use tidings_store::{CampaignId, ListId, Overview, Workspace};
 use tidings_worker::import::{FileImport, start_from_file};
 use tidings_worker::now;
 
-use super::serve::stop_signal;
+use super::serve::StopSignals;
 use crate::comparison::Comparison;
 use crate::config::Config;
 use crate::runtime::Running;
@@ -38,6 +38,7 @@ pub struct DemoArguments {
 }
 
 pub async fn run(arguments: DemoArguments, base: &Config) -> anyhow::Result<ExitCode> {
+    let mut signals = StopSignals::listen()?;
     telemetry::start_log(&Config { log: quieter(&base.log), ..base.clone() });
     let folder = tempfile::tempdir().context("a throw-away data folder")?;
     let options = WorldOptions::for_audience(arguments.subscribers);
@@ -53,11 +54,11 @@ pub async fn run(arguments: DemoArguments, base: &Config) -> anyhow::Result<Exit
     println!("Sign in (once): {link}\n");
     let code = tokio::select! {
         played = play(&running, &scene, &world, folder.path(), arguments.subscribers) => played?,
-        signal = stop_signal() => { println!("\n{} received", signal?); ExitCode::FAILURE }
+        signal = signals.next() => { println!("\n{signal} received"); ExitCode::FAILURE }
     };
     if !arguments.exit && code == ExitCode::SUCCESS {
         println!("\nStill up for your browser; Ctrl-C ends it and removes {}.", folder.path().display());
-        stop_signal().await?;
+        signals.next().await;
     }
     running.stop().await;
     Ok(code)

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tidings_sandbox::{World, WorldOptions};
 
-use super::serve::stop_signal;
+use super::serve::StopSignals;
 
 #[derive(clap::Args)]
 pub struct SandboxArguments {
@@ -19,12 +19,13 @@ pub struct SandboxArguments {
 
 /// Runs until Ctrl-C. What it prints is what `tidings serve` has to be told.
 pub async fn run(arguments: SandboxArguments) -> anyhow::Result<ExitCode> {
+    let mut signals = StopSignals::listen()?;
     let options = WorldOptions { log: arguments.log, ..WorldOptions::for_audience(arguments.subscribers) };
     let world = World::start(options).await.context("starting the sandbox")?;
     say(&format!("TIDINGS_NAMESERVERS={}", world.dns()));
     say(&format!("TIDINGS_SMTP_PORT={}", world.smtp_port()));
     say("TIDINGS_ALLOW_PRIVATE_TARGETS=true");
-    stop_signal().await?;
+    signals.next().await;
     for report in world.report() {
         say(&format!("{}: {} accepted, {} refused", report.provider.name, report.accepted, report.refused));
     }

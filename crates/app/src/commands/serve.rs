@@ -5,6 +5,7 @@ use anyhow::Context;
 use tidings_domain::{Lane, ProcessRole, Word};
 use tidings_queue::Lanes;
 use tidings_sandbox::WorldOptions;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, check_worker_id};
 use crate::runtime::{Running, Tuning};
@@ -41,29 +42,34 @@ fn lane(word: &str) -> Result<Lane, String> {
 
 /// The same for every role: start, say where, wait for the order to stop, stop.
 pub async fn run(arguments: ServeArguments, mut config: Config, role: ProcessRole) -> anyhow::Result<ExitCode> {
+    let mut signals = StopSignals::listen()?;
     arguments.overrule(&mut config)?;
     let telemetry = telemetry::start(&config, role)?;
     let tuning = match arguments.sandbox_audience {
         Some(subscribers) => arguments.for_sandbox(subscribers)?,
         None => Tuning::world()?,
     };
-    let running = Running::start(&config, tuning, role).await?;
+    let running = tokio::select! {
+        running = Running::start(&config, tuning, role) => running?,
+        // A database that does not answer must not hold the end up. The loops are started last, all at once: none runs yet.
+        signal = signals.next() => {
+            println!("{signal} received while starting: ending; nothing was in flight");
+            std::process::exit(0);
+        }
+    };
     if role.serves_pages() {
         greet(&running, &config).await?;
     } else {
         println!("Tidings {} runs as a {role}", env!("CARGO_PKG_VERSION"));
     }
     tokio::select! {
-        signal = stop_signal() => {
-            println!("{} received: finishing what is in flight", signal?);
-        }
+        signal = signals.next() => println!("{signal} received: finishing what is in flight"),
         () = running.stopped() => {}
     }
-    // Registered before the drain begins, so that no impatience is lost.
     tokio::select! {
         () = running.stop() => println!("stopped"),
-        signal = stop_signal() => {
-            println!("{} received again: ending at once; what was in flight is in doubt", signal?);
+        signal = signals.next() => {
+            println!("{signal} received again: ending at once; what was in flight is in doubt");
             std::process::exit(ENDED_IN_A_HURRY);
         }
     }
@@ -108,12 +114,27 @@ async fn greet(running: &Running, config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub async fn stop_signal() -> anyhow::Result<&'static str> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-    tokio::select! {
-        _ = terminate.recv() => Ok("SIGTERM"),
-        _ = interrupt.recv() => Ok("Ctrl-C"),
+/// The orders to end. From `listen` on none is lost and none kills: not the one that comes before anybody asks for the next, and not an
+/// impatient second one.
+pub struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// # Errors
+    /// The system gives no handlers.
+    pub fn listen() -> anyhow::Result<Self> {
+        let terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+        let interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+        Ok(Self { terminate, interrupt })
+    }
+
+    /// Waits for the next one, and says which it was.
+    pub async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "Ctrl-C",
+        }
     }
 }
