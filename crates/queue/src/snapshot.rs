@@ -101,7 +101,7 @@ pub struct WindowStatus {
 pub struct StoppedBy {
     pub budget: BudgetKind,
     pub limit: Limit,
-    /// After so long there is room again. Unknown for connections: the peers' speed decides.
+    /// After so long there is room again. For connections only after a refused one; else the peers' speed decides.
     pub frees_in: Option<Duration>,
 }
 

@@ -7,9 +7,10 @@ use tidings_queue::{
 };
 
 use super::campaigns::rate;
+use super::campaigns::wording::capitalised;
 use crate::page::Page;
-use crate::text::{count_of, number};
-use crate::waiting::{is_stopped_by_warm_up, window_end};
+use crate::text::number;
+use crate::waiting::{Full, full, is_stopped_by_warm_up, window_end};
 
 /// What the destination does, or why it does nothing: a tone, a word, a sentence.
 pub fn standing(shard: &ShardStatus, page: &Page) -> (&'static str, &'static str, String) {
@@ -20,14 +21,7 @@ pub fn standing(shard: &ShardStatus, page: &Page) -> (&'static str, &'static str
         Standing::Held => ("warn", "Held", held_words(shard, page)),
         Standing::RateLimited if is_stopped_by_warm_up(shard) => ("info", "Warming up", warm_up_words(shard, page)),
         Standing::RateLimited => ("info", "At its rate", rate_words(shard.stopped_by, page)),
-        Standing::ConnectionLimited => {
-            let open = count_of(shard.connections.limit.into(), "connection is", "connections are");
-            (
-                "info",
-                "At its connections",
-                format!("All {open} in use: how fast the receiver answers decides the speed."),
-            )
-        }
+        Standing::ConnectionLimited => ("info", "At its connections", connection_words(shard)),
         Standing::Paused => ("neutral", "Paused", "All that waits here belongs to paused campaigns.".to_owned()),
         Standing::WaitsForRetry => {
             let due =
@@ -40,6 +34,15 @@ pub fn standing(shard: &ShardStatus, page: &Page) -> (&'static str, &'static str
         Standing::Idle => ("ok", "Idle", "Nothing waits.".to_owned()),
         Standing::Free => ("ok", "Free", "No limit is reached: our own workers decide the speed.".to_owned()),
     }
+}
+
+fn connection_words(shard: &ShardStatus) -> String {
+    let why = Full::of(shard);
+    let decides = match why {
+        Full::Refused { .. } => "",
+        Full::InUse { .. } | Full::RouteInUse => ": how fast the receiver answers decides the speed",
+    };
+    capitalised(&format!("{}{decides}.", full(why)))
 }
 
 fn held_words(shard: &ShardStatus, page: &Page) -> String {

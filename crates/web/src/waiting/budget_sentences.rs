@@ -4,23 +4,31 @@ use std::time::Duration;
 
 use tidings_queue::Window;
 
-use super::cause::WarmUpDay;
+use super::cause::{Full, WarmUpDay};
 use super::facts::counted;
 use super::sentences::{Said, said};
 use crate::pages::campaigns::rate::about;
 
-pub(super) fn connections(who: &str, limit: u32, waiting: i64) -> Said {
-    let connections = match limit {
-        1 => "the one connection it allows is".to_owned(),
-        n => format!("all {n} connections are"),
+/// Why no connection more is opened, as a part of a sentence.
+pub fn full(full: Full) -> String {
+    match full {
+        Full::InUse { limit: 1, .. } => "the one connection that it allows is in use".to_owned(),
+        Full::InUse { now, limit } if now < limit => {
+            format!("all {limit} connections are in use or kept for tests and transactional mail")
+        }
+        Full::InUse { limit, .. } => format!("all {limit} connections are in use"),
+        Full::RouteInUse => "all connections that the route allows are in use".to_owned(),
+        Full::Refused { next } => format!("one connection more was refused, so the next is tried in {}", about(next)),
+    }
+}
+
+pub(super) fn connections(who: &str, why: Full, waiting: i64) -> Said {
+    let decides = match why {
+        Full::Refused { .. } => "",
+        Full::InUse { .. } | Full::RouteInUse => ", so its own speed decides",
     };
-    let waiting = counted(waiting);
-    said(
-        "info",
-        "At its connections",
-        format!("Limited by {who}: {connections} in use, so its own speed decides ({waiting} left there)."),
-        "",
-    )
+    let (why, waiting) = (full(why), counted(waiting));
+    said("info", "At its connections", format!("Limited by {who}: {why}{decides} ({waiting} left there)."), "")
 }
 
 pub(super) fn rate(who: &str, limit: &str, next: Duration, waiting: i64, takes: Option<Duration>) -> Said {

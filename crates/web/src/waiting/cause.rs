@@ -1,13 +1,35 @@
 use std::time::Duration;
 
 use tidings_domain::{CampaignState, Lane, UnixMs};
-use tidings_queue::Window;
+use tidings_queue::{BudgetKind, Gauge, Limit, ShardStatus, StoppedBy, Window};
 
 /// What somebody waits for when no process does it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Process {
     Worker,
     Dispatcher,
+}
+
+/// Why no connection more is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// All that the destination allows are in use; of several, one may be kept for the transactional lane.
+    InUse { now: u32, limit: u32 },
+    /// All that the route allows are in use, by whomever.
+    RouteInUse,
+    /// The receiver has just refused one as one too many.
+    Refused { next: Duration },
+}
+
+impl Full {
+    pub fn of(shard: &ShardStatus) -> Self {
+        let Gauge { now, limit } = shard.connections;
+        match shard.stopped_by {
+            Some(StoppedBy { limit: Limit::Connections, frees_in: Some(next), .. }) => Self::Refused { next },
+            Some(StoppedBy { limit: Limit::Connections, budget: BudgetKind::Route, .. }) => Self::RouteInUse,
+            _ => Self::InUse { now, limit },
+        }
+    }
 }
 
 /// A day of a route's warm-up at one provider that allows no more.
@@ -89,11 +111,10 @@ pub enum Cause {
         reply: String,
         waiting: i64,
     },
-    /// All connections that a destination allows are in use.
+    /// No connection more is opened to a destination.
     Connections {
         who: String,
-        used: u32,
-        limit: u32,
+        full: Full,
         waiting: i64,
         reply: String,
     },

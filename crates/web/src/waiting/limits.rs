@@ -2,7 +2,7 @@
 
 use tidings_queue::{Knob, Limit, Standing, Window};
 
-use super::cause::{Cause, WarmUpDay};
+use super::cause::{Cause, Full, WarmUpDay};
 use super::destination::Destination;
 use super::warm_up::WarmUp;
 use crate::pages::campaigns::rate::per_second;
@@ -47,8 +47,7 @@ pub fn slow(destination: &Destination) -> Option<Cause> {
         }),
         Limit::Connections => Some(Cause::Connections {
             who,
-            used: status.connections.now,
-            limit: status.connections.limit,
+            full: Full::of(status),
             waiting,
             reply: destination.turned_by(Knob::Connections),
         }),

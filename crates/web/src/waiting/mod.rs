@@ -14,7 +14,8 @@ mod tests;
 mod warm_up;
 mod words;
 
-pub use cause::{Cause, Process, WarmUpDay};
+pub use budget_sentences::full;
+pub use cause::{Cause, Full, Process, WarmUpDay};
 pub use destination::{Destination, DestinationJson, window_end};
 pub use facts::{CampaignFacts, DeliveryFacts, Facts, HEARTBEAT_LIMIT, Left, causes, does};
 pub(crate) use gather::here;

@@ -108,7 +108,7 @@ fn of_destination(cause: &Cause, facts: &Facts, clock: &dyn Fn(UnixMs) -> String
             format!("{} asked us to wait: {} more until the next try.", capitalised(who), about(*left)),
             "",
         ),
-        Cause::Connections { who, limit, waiting, .. } => connections(who, *limit, *waiting),
+        Cause::Connections { who, full, waiting, .. } => connections(who, *full, *waiting),
         Cause::Rate { who, limit, next, waiting, takes, .. } => rate(who, limit, *next, *waiting, *takes),
         Cause::Window { who, window, limit, next, waiting } => {
             used_up(who, *window, *limit, *next, &clock(facts.now.plus(*next)), *waiting)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tidings_domain::{CampaignState, DeliveryState as S, Lane, UnixMs};
 use tidings_queue::{
-    BudgetKind, Health, HoldStatus, Limit, ShardStatus, Snapshot, Standing, StoppedBy, Trouble, Window,
+    BudgetKind, Gauge, Health, HoldStatus, Limit, ShardStatus, Snapshot, Standing, StoppedBy, Trouble, Window,
 };
 
 use super::*;
@@ -167,7 +167,7 @@ fn each() -> Vec<Cause> {
         Cause::LaneUnserved { lane: Lane::Bulk, waiting: 3, is_one: false },
         Cause::HeldByHand,
         Cause::Held { who: "Gmail".into(), since: second, left: minute, reply: "421 slow".into(), waiting: 1 },
-        Cause::Connections { who: "Gmail".into(), used: 1, limit: 1, waiting: 3, reply: s() },
+        Cause::Connections { who: "Gmail".into(), full: Full::InUse { now: 1, limit: 1 }, waiting: 3, reply: s() },
         Cause::Rate { who: "Gmail".into(), limit: "20/s".into(), next: second, waiting: 9, takes: None, reply: s() },
         Cause::Window { who: "Gmail".into(), window: Window::Day, limit: 200, next: minute, waiting: 3 },
         warming(),
@@ -205,6 +205,39 @@ fn a_hold_says_since_and_until_and_whose_words() {
     assert_eq!(reason.sentence, "Gmail asked us to wait: about 1 min more until the next try.");
     assert_eq!((reason.since, reason.until), (Some(UnixMs(NOW.0 - 1_000)), Some(UnixMs(NOW.0 + 60_000))));
     assert_eq!(reason.reply, "421 slow");
+}
+
+#[test]
+fn a_connection_that_may_not_be_opened_says_why() {
+    let said = |now, limit, budget, frees_in| {
+        let stopped_by = Some(StoppedBy { budget, limit: Limit::Connections, frees_in });
+        let connections = Gauge { now, limit };
+        let busy = ShardStatus { stopped_by, connections, ..shard("google", 5, Standing::ConnectionLimited) };
+        explain(&facts(&[(S::Queued, 5)], vec![busy]), &|_| String::new()).remove(0).sentence
+    };
+    let own = BudgetKind::Destination;
+    let sentences = [
+        (
+            said(1, 1, own, None),
+            "Gmail and Google Workspace: the one connection that it allows is in use, so its own speed decides",
+        ),
+        (said(9, 9, own, None), "Gmail and Google Workspace: all 9 connections are in use, so its own speed decides"),
+        (
+            said(8, 9, own, None),
+            "Gmail and Google Workspace: all 9 connections are in use or kept for tests and transactional mail, so its own speed decides",
+        ),
+        (
+            said(1, 9, BudgetKind::Route, None),
+            "the route's own budget, on the way to Gmail and Google Workspace: all connections that the route allows are in use, so its own speed decides",
+        ),
+        (
+            said(2, 9, own, Some(Duration::from_secs(2))),
+            "Gmail and Google Workspace: one connection more was refused, so the next is tried in 2 s",
+        ),
+    ];
+    for (sentence, expected) in sentences {
+        assert_eq!(sentence, format!("Limited by {expected} (5 left there)."));
+    }
 }
 
 #[test]
