@@ -19,6 +19,8 @@ pub const LARGEST_MESSAGE_OCTETS: usize = 200_000;
 pub const STRICT_CONNECTIONS: usize = 2;
 /// Messages that a strict OpenSMTPD takes on one connection.
 pub const STRICT_MESSAGES: usize = 3;
+/// Older ones fail every handshake with OpenSSL 3 (their issue 1171), and are spoken to in plain text.
+const OPENSMTPD_WITH_TLS: u32 = 7;
 /// Who the files belong to.
 const KEEPER: &str = "nobody";
 /// What a receiver puts in front of a message when it delivers it.
@@ -181,8 +183,7 @@ impl Receiver {
         Self { name: "Exim", has_tls: true, server: MailServer::start(start, address, folder), kept }
     }
 
-    /// Its paths are compiled in, so it runs in a mount namespace of its own, where they lead into the test's folder. Debian 12's build (6.8)
-    /// cannot do TLS with its own OpenSSL ("EVP lib", with any client and any kind of key), so it is spoken to in plain text.
+    /// Its paths are compiled in, so it runs in a mount namespace of its own, where they lead into the test's folder.
     fn opensmtpd(manners: Manners) -> Self {
         needs_root("OpenSMTPD");
         let unpacked = std::env::var_os("TIDINGS_TEST_OPENSMTPD").unwrap_or_else(|| "/".into());
@@ -191,9 +192,17 @@ impl Receiver {
             &unpacked.join("usr/sbin/smtpd").to_string_lossy(),
             "tests/run, which unpacks the package opensmtpd beside Postfix and sets TIDINGS_TEST_OPENSMTPD",
         );
+        let has_tls = major_version(&program) >= OPENSMTPD_WITH_TLS;
         let folder = folder();
         let (root, address) = (folder.path(), free_address());
         let kept = make(root, "kept");
+        let (certificate, key) = certificate(root);
+        let (pki, listen_tls) = if has_tls {
+            let (certificate, key) = (certificate.display(), key.display());
+            (format!("pki here cert \"{certificate}\"\npki here key \"{key}\"\n"), "tls pki here")
+        } else {
+            (String::new(), "")
+        };
         chown(&kept, Some(user_id(KEEPER)), None).expect("the kept mails' owner");
         let (filter, filtered) = match manners {
             Manners::Easy => (String::new(), ""),
@@ -205,8 +214,8 @@ impl Receiver {
             }
         };
         let config = format!(
-            "{filter}smtp max-message-size \"{LARGEST_MESSAGE_OCTETS}\"\n\
-             listen on 127.0.0.1 port {port} hostname mx.{DOMAIN} no-dsn {filtered}\n\
+            "{pki}{filter}smtp max-message-size \"{LARGEST_MESSAGE_OCTETS}\"\n\
+             listen on 127.0.0.1 port {port} {listen_tls} hostname mx.{DOMAIN} no-dsn {filtered}\n\
              action \"keep\" maildir \"{k}/all\" virtual {{ \"@\" = {KEEPER} }}\n\
              match from any for rcpt-to regex \"^reject\" reject\n\
              match from any for domain \"{DOMAIN}\" action \"keep\"\n",
@@ -228,7 +237,7 @@ impl Receiver {
         write(&start_file, &script);
         let mut start = Command::new("unshare");
         start.arg("--mount").arg("sh").arg(&start_file);
-        Self { name: "OpenSMTPD", has_tls: false, server: MailServer::start(start, address, folder), kept }
+        Self { name: "OpenSMTPD", has_tls, server: MailServer::start(start, address, folder), kept }
     }
 
     /// Everything that it has kept, once there are at least so many.
@@ -258,6 +267,14 @@ impl Receiver {
         let entries = std::fs::read_dir(self.kept.join("all/new"));
         entries.map(|found| found.filter_map(|entry| Some(entry.ok()?.path())).collect()).unwrap_or_default()
     }
+}
+
+/// Of an OpenSMTPD, which says it above its usage.
+fn major_version(smtpd: &Path) -> u32 {
+    let said = Command::new(smtpd).arg("-h").output().expect("smtpd runs").stderr;
+    let said = String::from_utf8_lossy(&said);
+    let version = said.split_once("OpenSMTPD ").and_then(|(_, rest)| rest.split_once('.')).map(|(major, _)| major);
+    version.and_then(|major| major.parse().ok()).unwrap_or_else(|| panic!("a version of OpenSMTPD: {said}"))
 }
 
 /// A certificate and its key as files.
