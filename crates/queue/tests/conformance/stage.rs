@@ -70,7 +70,7 @@ impl Redis {
 }
 
 impl Stage for Redis {
-    const SIZE_PART: i64 = 20;
+    const SIZE_PART: i64 = 50;
 
     async fn queue(&self, options: QueueOptions) -> Queue {
         self.queues.set(self.queues.get() + 1);
