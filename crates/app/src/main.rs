@@ -13,6 +13,7 @@ mod runtime;
 mod sandbox_world;
 mod savings;
 mod scene;
+mod stop_signals;
 mod table;
 mod telemetry;
 

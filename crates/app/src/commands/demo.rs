@@ -14,10 +14,10 @@ use tidings_store::{CampaignId, ListId, Overview, Workspace};
 use tidings_worker::import::{FileImport, start_from_file};
 use tidings_worker::now;
 
-use super::serve::StopSignals;
 use crate::comparison::Comparison;
 use crate::config::Config;
 use crate::runtime::Running;
+use crate::stop_signals::StopSignals;
 use crate::{sandbox_world, scene, telemetry};
 
 const LIST_NAME: &str = "Newsletter";

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tidings_sandbox::{World, WorldOptions};
 
-use super::serve::StopSignals;
+use crate::stop_signals::StopSignals;
 
 #[derive(clap::Args)]
 pub struct SandboxArguments {

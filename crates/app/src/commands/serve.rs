@@ -1,14 +1,13 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use tidings_domain::{Lane, ProcessRole, Word};
 use tidings_queue::Lanes;
 use tidings_sandbox::WorldOptions;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, check_worker_id};
 use crate::runtime::{Running, Tuning};
+use crate::stop_signals::StopSignals;
 use crate::{sandbox_world, telemetry};
 
 /// The exit code after a second signal: not all was finished.
@@ -112,29 +111,4 @@ async fn greet(running: &Running, config: &Config) -> anyhow::Result<()> {
         println!("(the link works once, for a week; start again for a new one)");
     }
     Ok(())
-}
-
-/// The orders to end. From `listen` on none is lost and none kills: not the one that comes before anybody asks for the next, and not an
-/// impatient second one.
-pub struct StopSignals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl StopSignals {
-    /// # Errors
-    /// The system gives no handlers.
-    pub fn listen() -> anyhow::Result<Self> {
-        let terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-        let interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-        Ok(Self { terminate, interrupt })
-    }
-
-    /// Waits for the next one, and says which it was.
-    pub async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "Ctrl-C",
-        }
-    }
 }

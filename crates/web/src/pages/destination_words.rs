@@ -38,10 +38,7 @@ pub fn standing(shard: &ShardStatus, page: &Page) -> (&'static str, &'static str
 
 fn connection_words(shard: &ShardStatus) -> String {
     let why = Full::of(shard);
-    let decides = match why {
-        Full::Refused { .. } => "",
-        Full::InUse { .. } | Full::RouteInUse => ": how fast the receiver answers decides the speed",
-    };
+    let decides = if why.lasts_until_one_closes() { ": how fast the receiver answers decides the speed" } else { "" };
     capitalised(&format!("{}{decides}.", full(why)))
 }
 

@@ -23,10 +23,7 @@ pub fn full(full: Full) -> String {
 }
 
 pub(super) fn connections(who: &str, why: Full, waiting: i64) -> Said {
-    let decides = match why {
-        Full::Refused { .. } => "",
-        Full::InUse { .. } | Full::RouteInUse => ", so its own speed decides",
-    };
+    let decides = if why.lasts_until_one_closes() { ", so its own speed decides" } else { "" };
     let (why, waiting) = (full(why), counted(waiting));
     said("info", "At its connections", format!("Limited by {who}: {why}{decides} ({waiting} left there)."), "")
 }

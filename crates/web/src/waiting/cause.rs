@@ -30,6 +30,11 @@ impl Full {
             _ => Self::InUse { now, limit },
         }
     }
+
+    /// Until one closes: how fast the receiver answers decides.
+    pub const fn lasts_until_one_closes(self) -> bool {
+        matches!(self, Self::InUse { .. } | Self::RouteInUse)
+    }
 }
 
 /// A day of a route's warm-up at one provider that allows no more.
