@@ -1,0 +1,36 @@
+//! The store on real databases, one binary for all: linked once, and its helpers compiled once.
+
+mod accounts;
+mod audience;
+mod audience_by_hand;
+mod bounce_pages;
+mod campaign_drafts;
+mod campaign_people;
+mod gauges;
+mod group_commits;
+mod late_news;
+mod ledger_campaign;
+mod ledger_commit;
+mod ledger_fan_out;
+mod ledger_machine;
+mod ledger_months;
+mod ledger_queue;
+mod ledger_world;
+mod lost_connections;
+mod migrations;
+mod operator;
+mod provider_rules;
+mod responses;
+mod retention;
+mod route_minutes;
+mod routes;
+mod schema_matches;
+mod seed;
+mod sending_domains;
+mod several_processes;
+mod suppression_check;
+mod suppression_lists;
+mod transport;
+mod unsent;
+mod warm_up;
+mod webhooks;
