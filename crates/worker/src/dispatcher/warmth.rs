@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tidings_domain::{Destination, WarmUpDay};
-use tidings_queue::{RESERVED_ONE_IN, Snapshot};
+use tidings_queue::{RESERVED_ONE_IN, Snapshot, Window};
 use tidings_store::{QueuedJob, Route, RouteId, Store};
 
 use super::fitness::Fitness;
@@ -28,6 +28,7 @@ pub struct Warmth {
 #[derive(Clone, Copy)]
 struct Day {
     day: u32,
+    /// By what came of it.
     used: u64,
 }
 
@@ -63,18 +64,31 @@ impl Warmth {
         Ok(())
     }
 
+    /// The queue counts each claim, and so those too that nobody answered for; of a destination that it does not name the ledger tells.
     fn count_room(&mut self, cold: &HashMap<RouteId, &Route>, seen: &Snapshot) {
+        let mut used = HashMap::new();
         for (place, day) in &self.days {
             if let Some(room) = cold.get(&place.0).and_then(|route| room_on(route, day.day)) {
-                self.room.insert(place.clone(), room - i64::try_from(day.used).unwrap_or(i64::MAX));
+                self.room.insert(place.clone(), room);
+                used.insert(place.clone(), day.used);
             }
         }
-        for shard in &seen.shards {
-            let Destination::Direct { provider, route: Some(route) } = Destination::of(&shard.shard.name) else {
+        for status in &seen.shards {
+            let Destination::Direct { provider, route: Some(route) } = Destination::of(&status.shard.name) else {
                 continue;
             };
-            if let Some(room) = self.room.get_mut(&(RouteId(route), provider.into())) {
-                *room -= i64::try_from(shard.ready + shard.delayed + shard.leased).unwrap_or(i64::MAX);
+            let place = (RouteId(route), provider.into());
+            let Some(room) = self.room.get_mut(&place) else { continue };
+            let mut placed = status.ready + status.delayed;
+            match status.windows.iter().find(|window| window.window == Window::Day) {
+                Some(day) => _ = used.insert(place, day.used.into()),
+                None => placed += status.leased,
+            }
+            *room -= i64::try_from(placed).unwrap_or(i64::MAX);
+        }
+        for (place, used) in used {
+            if let Some(room) = self.room.get_mut(&place) {
+                *room -= i64::try_from(used).unwrap_or(i64::MAX);
             }
         }
     }
@@ -156,4 +170,58 @@ fn room_on(route: &Route, day: u32) -> Option<i64> {
 
 fn cap_on(route: &Route, day: u32) -> Option<u32> {
     route.warm_up().and_then(|plan| plan.cap(day))
+}
+
+#[cfg(test)]
+mod tests {
+    use tidings_domain::WarmUpPlan;
+    use tidings_queue::{Job, Limits, Queue, QueueOptions, Sent, Shard};
+    use tidings_store::{NewAdmin, NewRoute, SavedRoute, StoreOptions};
+    use tidings_testing::TestDatabase;
+
+    use super::*;
+
+    const PLAN: WarmUpPlan = WarmUpPlan { start: 20, growth_percent: 150, full: 1_000 };
+    /// Without the tenth of the transactional lane.
+    const DAY: u32 = 18;
+
+    async fn cold_route(store: &Store) -> Route {
+        let admin = NewAdmin {
+            email: "alex@acme.example".into(),
+            name: "Alex".into(),
+            password_hash: "none".into(),
+            workspace_name: "Acme".into(),
+        };
+        let (_, workspace) = store.add_admin(admin, now()).await.expect("an admin");
+        let cold = NewRoute { warm_up: Some(PLAN), ..NewRoute::direct() };
+        let saved = store.workspace(workspace).add_route("Cold".into(), cold, now()).await.expect("adds");
+        assert!(matches!(saved, SavedRoute::Yes(_)), "{saved:?}");
+        store.all_routes().await.expect("reads").remove(0)
+    }
+
+    /// Messages that nobody answered for have no outcome in the ledger's figures of the day; the queue counted them.
+    #[tokio::test]
+    async fn what_the_queue_has_counted_is_used() {
+        let database = TestDatabase::sqlite();
+        let store = Store::open(database.url(), StoreOptions::default()).await.expect("opens");
+        let route = cold_route(&store).await;
+        let provider: Arc<str> = "google".into();
+        let queue = Queue::embedded(QueueOptions::default());
+        let shard = Shard::new(2, format!("{provider}@{}", route.id));
+        queue.set_limits(&shard, Limits { per_day: PLAN.start, ..Limits::UNLIMITED }).await;
+        let minute = u64::try_from(now().0 / 60_000).expect("after 1970");
+        queue.sent(&shard, Sent { minute, in_minute: 0, in_hour: 0, in_day: DAY - 1 }).await;
+        let mut warmth = Warmth::new(store);
+        warmth.days.insert((route.id, Arc::clone(&provider)), Day { day: 1, used: 0 });
+        let cold = HashMap::from([(route.id, &route)]);
+        let jobs = [1, 2, 3].map(|delivery| Job { delivery, campaign: 1, attempt: 0 });
+        queue.push(&shard, 1, &jobs[..1]).await;
+        warmth.count_room(&cold, &queue.snapshot().await);
+        assert!(!warmth.has_room(route.id, &provider) && warmth.crowded().is_empty(), "the last place is taken");
+        queue.push(&shard, 1, &jobs[1..]).await;
+        warmth.count_room(&cold, &queue.snapshot().await);
+        assert_eq!(warmth.crowded(), [route.id].into());
+        let back: Vec<bool> = jobs.iter().map(|_| warmth.gives_back(route.id, &provider)).collect();
+        assert_eq!(back, [true, true, false], "two more than the day holds");
+    }
 }
