@@ -109,6 +109,26 @@ fn pages_have_no_inline_style_or_script() {
     }
 }
 
+/// `tests/run` looks for none: it would compile each crate once more to find them.
+#[test]
+fn documentation_has_no_code_that_would_be_a_test() {
+    for (path, text) in files("crates", ".rs").into_iter().chain(files("tests/src", ".rs")) {
+        let documentation = text.lines().filter_map(|line| {
+            let line = line.trim_start();
+            line.strip_prefix("///").or_else(|| line.strip_prefix("//!"))
+        });
+        let fences = documentation.filter_map(|line| line.trim_start().strip_prefix("```"));
+        for opening in fences.step_by(2) {
+            assert_eq!(
+                opening,
+                "text",
+                "{}: a test in tests/ runs, an example in documentation does not",
+                path.display()
+            );
+        }
+    }
+}
+
 #[test]
 fn both_trees_of_migrations_have_the_same_steps_up_and_down() {
     let names = |backend: &str| -> BTreeSet<String> {
